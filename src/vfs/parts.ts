@@ -31,6 +31,10 @@ export interface CatalogueDatabase {
   readonly handle: DatabaseSync;
   /** Nested calls join the outer transaction. Synchronous; rolls back if `work` throws. In the page cache afterwards (survives SIGKILL), on disk after `sync`. */
   transaction<T>(work: () => T): T;
+  /** Runs once the outermost transaction has committed; at once where none is open. Must not throw. */
+  afterCommit(callback: () => void): void;
+  /** Runs if the open transaction rolls back, newest first, to undo changes in memory. Must not throw. */
+  onRollback(callback: () => void): void;
   /** Everything committed so far is on disk when it resolves. Concurrent callers share one sync. */
   sync(): Promise<void>;
 }
