@@ -1,0 +1,107 @@
+// `npm start`, `npm test`, `npm run check` … from a fresh clone: does the set-up each needs, then hands over. Plain JavaScript for
+// Node 20; everything after the set-up runs on Node 24.
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { ensureDependencies, fail, findNode, nodeFlags, rootDir, runOrExit, say } from './node-runtime.mjs';
+
+const [command = '', ...rest] = process.argv.slice(2);
+const bin = (name) => join(rootDir, 'node_modules', '.bin', name);
+
+/** Test files below `directory`, sorted so that runs are comparable. */
+function testFiles(directory) {
+  return readdirSync(join(rootDir, directory), { recursive: true })
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => join(directory, name))
+    .sort();
+}
+
+/** Suites that own the machine while they run (a guest kernel, a browser) and so come after the others, one by one. */
+const lateSuites = ['kernel', 'panel', 'electron'];
+
+function runTests(node, suites) {
+  const known = readdirSync(join(rootDir, 'test'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && testFiles(join('test', entry.name)).length > 0)
+    .map((entry) => entry.name);
+  const unknown = suites.filter((suite) => !known.includes(suite));
+  if (unknown.length > 0) fail(`no test suite "${unknown[0]}". There are: ${known.join(', ')}.`);
+  const chosen = suites.length > 0 ? suites : known;
+  const early = chosen
+    .filter((suite) => !lateSuites.includes(suite))
+    .flatMap((suite) => testFiles(join('test', suite)));
+  const late = lateSuites.filter((suite) => chosen.includes(suite));
+  const flags = [...nodeFlags, '--test', '--test-timeout=600000'];
+  if (early.length > 0) {
+    say(`running ${early.length} test files …`);
+    runOrExit(node, [...flags, '--test-concurrency=2', ...early]);
+  }
+  for (const suite of late) {
+    say(`running the ${suite} tests …`);
+    runOrExit(node, [...flags, '--test-concurrency=1', ...testFiles(join('test', suite))]);
+  }
+}
+
+function check(node) {
+  const steps = [
+    ['format', bin('prettier'), ['--check', '--log-level=warn', '.']],
+    ['types and layers', bin('tsc'), ['-b']],
+    ['lint', bin('oxlint'), ['--type-aware', '--deny-warnings']],
+    ['layer rules', node, [...nodeFlags, '--test', '--test-reporter=dot', 'scripts/check-layers.test.ts']],
+    ['dead code', bin('knip'), ['--no-progress']],
+  ];
+  for (const [name, program, args] of steps) {
+    say(`check: ${name}`);
+    runOrExit(program, args);
+  }
+}
+
+/** Runs the host in the foreground on the embedded Hub and says in words what its one JSON line means. */
+function startHeadless(node, reason) {
+  say(`${reason}: running the host without a window, on the built-in demo Hub.`);
+  const child = spawn(node, [...nodeFlags, 'src/cli/main.ts', 'serve', '--demo', ...rest], {
+    cwd: rootDir,
+    stdio: ['inherit', 'pipe', 'inherit'],
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  let seen = '';
+  child.stdout.setEncoding('utf8');
+  child.stdout.on('data', (text) => {
+    process.stdout.write(text);
+    if (seen === null) return;
+    seen += text;
+    if (!seen.includes('\n')) return;
+    seen = null;
+    say('ready. In another terminal:');
+    say('  node scripts/hubdrive.mjs status');
+    say(
+      '  node scripts/hubdrive.mjs mount bucket/demo/project     (as root, or where sudo or pkexec may mount)',
+    );
+    say(
+      '  node scripts/hubdrive.mjs mount bucket/demo/project --server-only     (no system mount; try: nfs-ls)',
+    );
+    say('Ctrl+C here stops it; nothing unsent is lost.');
+  });
+  child.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 1 : 0)));
+}
+
+ensureDependencies();
+const node = findNode();
+switch (command) {
+  case 'setup':
+    say(`ready: Node from ${node}`);
+    break;
+  case 'start':
+    startHeadless(node, 'the desktop shell is not part of this version');
+    break;
+  case 'test':
+    runTests(node, rest);
+    break;
+  case 'check':
+    check(node);
+    break;
+  case 'build':
+    runOrExit(bin('tsc'), ['-b']);
+    break;
+  default:
+    fail(`unknown command "${command}"; package.json lists them.`);
+}
