@@ -176,7 +176,13 @@ export interface RemoteStore {
   stat(paths: readonly string[], signal?: AbortSignal): Promise<readonly RemoteFile[]>;
 
   /** Fetches at least [start, end) of `content`; resolves when all of it was delivered to `sink`. */
-  fetch(content: ContentRef, start: number, end: number, sink: ContentSink, options?: FetchOptions): Promise<void>;
+  fetch(
+    content: ContentRef,
+    start: number,
+    end: number,
+    sink: ContentSink,
+    options?: FetchOptions,
+  ): Promise<void>;
 
   /** Makes the Hub hold the bytes; nothing becomes visible before `commit`. Repeating it after a failure is cheap (hashes are idempotent). */
   upload(
@@ -189,7 +195,10 @@ export interface RemoteStore {
    * a prefix, plus possibly some more). Per-path refusals come back as results; a request that failed as a whole rejects.
    * Buckets only.
    */
-  commit(operations: readonly RemoteOperation[], signal?: AbortSignal): Promise<readonly RemoteOperationResult[]>;
+  commit(
+    operations: readonly RemoteOperation[],
+    signal?: AbortSignal,
+  ): Promise<readonly RemoteOperationResult[]>;
 
   /**
    * Push events where the Hub has them (buckets), else null and the caller polls with `probe`. The iterable ends or

@@ -94,16 +94,35 @@ export interface FileSystem {
    * Fills `target` from `offset`, fewer bytes only at the end of the file. `target` is borrowed until the result is there.
    * Uncached remote data: waits at most about 10 s, then EAGAIN; the fetch goes on in the background.
    */
-  read(ino: number, offset: number, target: Uint8Array): MaybePromise<{ readonly bytesRead: number; readonly eof: boolean }>;
+  read(
+    ino: number,
+    offset: number,
+    target: Uint8Array,
+  ): MaybePromise<{ readonly bytesRead: number; readonly eof: boolean }>;
   /** Stores all of `data` in local staging. `data` is borrowed only until the call returns, also where a promise is returned. Never fails for the Hub's sake. */
   write(ino: number, offset: number, data: Uint8Array): MaybePromise<Change>;
   /** Data and its journal are on this disk when it resolves. Concurrent calls share one sync. */
   commit(ino: number): Promise<Attributes>;
 
   create(directory: number, name: string, how: CreateMode, caller: Caller): MaybePromise<Created>;
-  makeDirectory(directory: number, name: string, attributes: SetAttributes, caller: Caller): MaybePromise<Created>;
-  makeSymlink(directory: number, name: string, target: string, attributes: SetAttributes, caller: Caller): MaybePromise<Created>;
-  link(ino: number, directory: number, name: string): MaybePromise<{ readonly attributes: Attributes; readonly directory: Change }>;
+  makeDirectory(
+    directory: number,
+    name: string,
+    attributes: SetAttributes,
+    caller: Caller,
+  ): MaybePromise<Created>;
+  makeSymlink(
+    directory: number,
+    name: string,
+    target: string,
+    attributes: SetAttributes,
+    caller: Caller,
+  ): MaybePromise<Created>;
+  link(
+    ino: number,
+    directory: number,
+    name: string,
+  ): MaybePromise<{ readonly attributes: Attributes; readonly directory: Change }>;
   remove(directory: number, name: string): MaybePromise<Change>;
   removeDirectory(directory: number, name: string): MaybePromise<Change>;
   rename(

@@ -34,7 +34,10 @@ export class FsError extends Error {
   ) {
     const where = details.path === undefined ? '' : ` "${details.path}"`;
     const why = details.message === undefined ? '' : `: ${details.message}`;
-    super(`${code} in ${operation}${where}${why}`, details.cause === undefined ? undefined : { cause: details.cause });
+    super(
+      `${code} in ${operation}${where}${why}`,
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
     this.code = code;
     this.operation = operation;
     this.path = details.path ?? null;

@@ -24,7 +24,10 @@ export interface ActivitySink {
     details?: { toPath?: string; offset?: number; bytes?: number; durationMs?: number; detail?: string },
   ): void;
   /** Adds to the counters that no event carries. */
-  count(counter: 'downloadedBytes' | 'editDownloadedBytes' | 'uploadedBytes' | 'savedBytes' | 'filesCommitted', amount: number): void;
+  count(
+    counter: 'downloadedBytes' | 'editDownloadedBytes' | 'uploadedBytes' | 'savedBytes' | 'filesCommitted',
+    amount: number,
+  ): void;
 }
 
 export interface CatalogueDatabase {
@@ -134,7 +137,14 @@ export interface RemoteTheirs {
 export type NamespaceOperation =
   | { readonly type: 'delete'; readonly path: string; readonly expect: string }
   /** `expectTo`: what is overwritten at `to`, null for nothing. */
-  | { readonly type: 'move'; readonly from: string; readonly to: string; readonly content: ContentRef; readonly mtimeMs: number; readonly expectTo: string | null }
+  | {
+      readonly type: 'move';
+      readonly from: string;
+      readonly to: string;
+      readonly content: ContentRef;
+      readonly mtimeMs: number;
+      readonly expectTo: string | null;
+    }
   /** Everything the Hub has below `from`, listed or not; one resumable job. `to` does not exist on the Hub. */
   | { readonly type: 'moveTree'; readonly from: string; readonly to: string }
   /** A further name for content the Hub has (hard link). */
@@ -145,7 +155,13 @@ export type UploadState =
   | { readonly state: 'safe'; readonly sendAt: number } // on this disk; will be sent at
   | { readonly state: 'uploading'; readonly doneBytes: number; readonly totalBytes: number }
   | { readonly state: 'committing' }
-  | { readonly state: 'failed'; readonly cause: string; readonly code: string; readonly attempts: number; readonly nextTryAt: number };
+  | {
+      readonly state: 'failed';
+      readonly cause: string;
+      readonly code: string;
+      readonly attempts: number;
+      readonly nextTryAt: number;
+    };
 
 export interface PendingItem {
   /** Stable while it is pending: `file:<ino>` or `op:<number>`. */
