@@ -124,6 +124,15 @@ export interface NamespaceForUploads {
   keepBoth(ino: number, path: string, theirs: RemoteTheirs | null): string;
   /** A delete or move met another version: theirs stays and becomes visible again here. Inside the caller's transaction. */
   restoreTheirs(path: string, theirs: RemoteTheirs): void;
+  /** The inode that has a name at this Hub path here, local-only ones included; null for none. Memory only, fast. */
+  inodeAt(path: string): number | null;
+  /**
+   * The person gave up the local content of `ino`: it shows the Hub's version again, or loses its names if the Hub never
+   * had one. Calls `ContentStore.forget` itself. Inside the caller's transaction.
+   */
+  noteDiscarded(ino: number): void;
+  /** What the Hub has at these paths is not what was believed (a logged operation was given up, a move met other files): list their folders again soon. */
+  relist(paths: readonly string[]): void;
 }
 
 export interface RemoteTheirs {
