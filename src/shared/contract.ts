@@ -1,0 +1,239 @@
+// The whole contract between the host and its surfaces: channels, argument parsers, result and payload types, the error shape. The
+// three transports (control socket, WebSocket, Electron IPC) carry exactly this; frames.ts says how it is put on a stream.
+
+import type { ActivityEvent } from './activity.ts';
+import { flag, integer, nothing, nullable, object, oneOf, optional, text, withDefault } from './arguments.ts';
+import type { Parser } from './arguments.ts';
+import type {
+  DoctorReport,
+  ErrorCode,
+  HostState,
+  MountView,
+  PendingList,
+  Problem,
+  Settings,
+} from './model.ts';
+
+/** Raised with every incompatible change; both ends compare it before anything else. */
+export const contractVersion = 1;
+
+export interface RequestChannel<A, R> {
+  readonly kind: 'request';
+  readonly parse: Parser<A>;
+  /** Carries the result type only; never called. */
+  readonly result?: (value: R) => void;
+}
+
+export interface PushChannel<P> {
+  readonly kind: 'push';
+  readonly payload?: (value: P) => void;
+}
+
+function request<A, R>(parse: Parser<A>): RequestChannel<A, R> {
+  return { kind: 'request', parse };
+}
+
+function push<P>(): PushChannel<P> {
+  return { kind: 'push' };
+}
+
+const sourceText = text(1024);
+const mountId = text(200);
+const absolutePath = text(4096);
+
+export interface MountArgument {
+  readonly source: string;
+  readonly mountPoint: string | null;
+  readonly readOnly: boolean;
+  readonly revision: string | null;
+  readonly serverOnly: boolean;
+}
+
+export const parseMountArgument: Parser<MountArgument> = object({
+  source: sourceText,
+  mountPoint: withDefault(nullable(absolutePath), null),
+  readOnly: withDefault(flag, false),
+  revision: withDefault(nullable(text(256)), null),
+  serverOnly: withDefault(flag, false),
+});
+
+/** `target`: a mount's id, its source, or its mount point (absolute). */
+export interface UnmountArgument {
+  readonly target: string;
+  /** Local changes that are not on the Hub are given up for good. */
+  readonly discard: boolean;
+  /** When uploads do not finish in time: keep the rest on this disk and unmount, or stay mounted. */
+  readonly ifUnsent: 'keep' | 'stay';
+  /** Detach even while programs use the mount. */
+  readonly force: boolean;
+}
+
+export const parseUnmountArgument: Parser<UnmountArgument> = object({
+  target: absolutePath,
+  discard: withDefault(flag, false),
+  ifUnsent: withDefault(oneOf(['keep', 'stay']), 'keep'),
+  force: withDefault(flag, false),
+});
+
+export interface UnmountResult {
+  readonly mount: MountView;
+}
+
+/** Null target: every mount. */
+export interface TargetArgument {
+  readonly target: string | null;
+}
+const parseTarget: Parser<TargetArgument> = object({ target: withDefault(nullable(absolutePath), null) });
+
+export interface ItemArgument {
+  readonly mountId: string;
+  /** Null: all items of the mount (retry only). */
+  readonly itemId: string | null;
+}
+const parseRetry: Parser<ItemArgument> = object({
+  mountId,
+  itemId: withDefault(nullable(text(200)), null),
+});
+
+export interface DiscardArgument {
+  readonly mountId: string;
+  readonly itemId: string;
+}
+const parseDiscard: Parser<DiscardArgument> = object({ mountId, itemId: text(200) });
+
+/** A part of the settings; fields left out stay as they are. */
+export type SettingsChange = { readonly [K in keyof Settings]?: Settings[K] | undefined };
+export const settingParsers = {
+  mountFolder: nullable(absolutePath),
+  cacheLimitBytes: integer(64 * 2 ** 20, Number.MAX_SAFE_INTEGER),
+  pollIntervalMs: integer(1000, 24 * 3600_000),
+  drainTimeoutMs: integer(0, 24 * 3600_000),
+  restoreMounts: flag,
+  logLevel: oneOf(['debug', 'info', 'warn', 'error']),
+} satisfies { readonly [K in keyof Settings]: Parser<Settings[K]> };
+const parseSettingsChange: Parser<SettingsChange> = object({
+  mountFolder: optional(settingParsers.mountFolder),
+  cacheLimitBytes: optional(settingParsers.cacheLimitBytes),
+  pollIntervalMs: optional(settingParsers.pollIntervalMs),
+  drainTimeoutMs: optional(settingParsers.drainTimeoutMs),
+  restoreMounts: optional(settingParsers.restoreMounts),
+  logLevel: optional(settingParsers.logLevel),
+});
+
+export interface MountActivity {
+  readonly mountId: string;
+  readonly source: string;
+  readonly events: readonly ActivityEvent[];
+  /** Events that happened but are not in `events`, since the last batch of this mount. */
+  readonly dropped: number;
+}
+
+export interface ActivityBatch {
+  readonly mounts: readonly MountActivity[];
+}
+
+export const contract = {
+  /** The snapshot; from then on the session also receives `state:changed`. */
+  'state:subscribe': request<null, HostState>(nothing),
+  'state:get': request<null, HostState>(nothing),
+  'state:changed': push<HostState>(),
+
+  /** Answers when it is mounted (or served), or with why not. */
+  'mounts:mount': request<MountArgument, MountView>(parseMountArgument),
+  /** Answers when the system mount is gone. Unsent changes that were kept are in `mount.pending`. */
+  'mounts:unmount': request<UnmountArgument, UnmountResult>(parseUnmountArgument),
+  /** Stops an attempt to mount, or an unmount that still waits for uploads. */
+  'mounts:cancel': request<{ readonly mountId: string }, null>(object({ mountId })),
+  /** Forgets an idle mount that has nothing unsent, with its local catalogue. */
+  'mounts:forget': request<{ readonly mountId: string }, null>(object({ mountId })),
+  /** Puts a problem that was read away. */
+  'mounts:dismiss': request<{ readonly mountId: string }, null>(object({ mountId })),
+  /** Sends everything; answers when nothing is pending, or with the first failure. */
+  'mounts:flush': request<TargetArgument, null>(parseTarget),
+  'mounts:pending': request<TargetArgument, PendingList>(parseTarget),
+  'mounts:retry': request<ItemArgument, null>(parseRetry),
+  /** Gives up one local change for good. */
+  'mounts:discard': request<DiscardArgument, null>(parseDiscard),
+  /** Uploads stop; the mount goes on. */
+  'mounts:pause': request<TargetArgument, null>(parseTarget),
+  'mounts:resume': request<TargetArgument, null>(parseTarget),
+
+  /** What is remembered; from then on the session also receives `activity:batch`. */
+  'activity:subscribe': request<TargetArgument, ActivityBatch>(parseTarget),
+  'activity:backlog': request<TargetArgument, ActivityBatch>(parseTarget),
+  'activity:unsubscribe': request<null, null>(nothing),
+  'activity:batch': push<ActivityBatch>(),
+
+  'settings:get': request<null, Settings>(nothing),
+  'settings:set': request<SettingsChange, Settings>(parseSettingsChange),
+
+  'doctor:run': request<null, DoctorReport>(nothing),
+  /** Begins to quit and answers at once; `now` keeps unsent changes for the next start instead of waiting. */
+  'host:quit': request<{ readonly now: boolean }, null>(object({ now: withDefault(flag, false) })),
+} as const;
+
+export type Contract = typeof contract;
+export type Channel = keyof Contract;
+
+type RequestsOf<C> = { [K in keyof C]: C[K] extends RequestChannel<infer _A, infer _R> ? K : never }[keyof C];
+type PushesOf<C> = { [K in keyof C]: C[K] extends PushChannel<infer _P> ? K : never }[keyof C];
+export type RequestName = RequestsOf<Contract>;
+export type PushName = PushesOf<Contract>;
+export type ArgumentOf<N extends RequestName> =
+  Contract[N] extends RequestChannel<infer A, infer _R> ? A : never;
+export type ResultOf<N extends RequestName> =
+  Contract[N] extends RequestChannel<infer _A, infer R> ? R : never;
+export type PayloadOf<N extends PushName> = Contract[N] extends PushChannel<infer P> ? P : never;
+
+/** One surface that is connected: where pushes of its subscriptions go. */
+export interface Caller {
+  /** Best effort: a surface that cannot keep up loses activity, counted as dropped, never state. */
+  push<N extends PushName>(channel: N, payload: PayloadOf<N>): void;
+  /** Aborted when the surface is gone. */
+  readonly gone: AbortSignal;
+}
+
+/** What the host must implement: every request channel. */
+export type Handlers = {
+  readonly [N in RequestName]: (
+    argument: ArgumentOf<N>,
+    caller: Caller,
+  ) => Promise<ResultOf<N>> | ResultOf<N>;
+};
+
+/** What a surface sees. `call` rejects with `ContractFailure`. */
+export interface Api {
+  call<N extends RequestName>(channel: N, argument: ArgumentOf<N>): Promise<ResultOf<N>>;
+  /** Returns its unsubscribe function. */
+  on<N extends PushName>(channel: N, listener: (payload: PayloadOf<N>) => void): () => void;
+}
+
+export interface ContractError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly problem?: Problem;
+}
+
+export type Outcome<R> =
+  { readonly ok: true; readonly value: R } | { readonly ok: false; readonly error: ContractError };
+
+/** An `Outcome` error on the calling side. */
+export class ContractFailure extends Error {
+  override readonly name = 'ContractFailure';
+  readonly code: ErrorCode;
+  readonly problem: Problem | null;
+
+  constructor(error: ContractError) {
+    super(error.message);
+    this.code = error.code;
+    this.problem = error.problem ?? null;
+  }
+}
+
+export function isRequestName(name: string): name is RequestName {
+  return Object.hasOwn(contract, name) && contract[name as Channel].kind === 'request';
+}
+
+export function isPushName(name: string): name is PushName {
+  return Object.hasOwn(contract, name) && contract[name as Channel].kind === 'push';
+}
