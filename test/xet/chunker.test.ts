@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { Chunker, chunkMaxBytes, chunkMinBytes } from '../../src/xet/chunker.ts';
+import { noiseBytes, splitMixBytes } from './xet-samples.ts';
+
+interface Vectors {
+  readonly splitmix1MB: { readonly boundaries: readonly number[] };
+  readonly hitting: {
+    readonly base: readonly number[];
+    readonly cases: Readonly<Record<string, readonly number[]>>;
+  };
+}
+
+const vectors = JSON.parse(
+  readFileSync(new URL('../fixtures/xet/chunk-boundaries.json', import.meta.url), 'utf8'),
+) as Vectors;
+
+function boundaries(data: Uint8Array, pieceBytes: number): number[] {
+  const chunker = new Chunker();
+  const cuts: number[] = [];
+  let total = 0;
+  const emit = (chunk: Uint8Array): void => {
+    assert.equal(Buffer.compare(chunk, data.subarray(total, total + chunk.length)), 0, 'chunk bytes');
+    total += chunk.length;
+    cuts.push(total);
+  };
+  for (let at = 0; at < data.length; at += pieceBytes) chunker.push(data.subarray(at, at + pieceBytes), emit);
+  chunker.finish(emit);
+  return cuts;
+}
+
+describe('chunker', () => {
+  test('cuts a megabyte of SplitMix64 where xet-core cuts it', () => {
+    assert.deepEqual(boundaries(splitMixBytes(1_000_000), 1_000_000), vectors.splitmix1MB.boundaries);
+  });
+
+  test('cuts constant bytes at every maximum', () => {
+    const cuts = boundaries(new Uint8Array(1_000_000).fill(59), 77_777);
+    const whole = Array.from({ length: 7 }, (_, i) => (i + 1) * chunkMaxBytes);
+    assert.deepEqual(cuts, [...whole, 1_000_000]);
+  });
+
+  for (const [pad, expected] of Object.entries(vectors.hitting.cases)) {
+    test(`ignores cuts below the minimum as xet-core does, case ${pad}`, () => {
+      const base = Uint8Array.of(...vectors.hitting.base, ...new Uint8Array(Number(pad)));
+      const data = new Uint8Array(65536).map((_, i) => base[i % base.length] as number);
+      assert.deepEqual(boundaries(data, data.length), expected);
+      assert.deepEqual(boundaries(data, 1000), expected);
+    });
+  }
+
+  test('has all 128 cases of the fixture', () => {
+    assert.equal(Object.keys(vectors.hitting.cases).length, 128);
+  });
+
+  test('cuts do not depend on how the bytes arrive', () => {
+    const data = noiseBytes(700_000, 7);
+    const expected = boundaries(data, data.length);
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 200_000 }), (piece) => {
+        if (piece < 64 && piece !== 1) return;
+        assert.deepEqual(boundaries(data, piece), expected);
+      }),
+      { numRuns: 40 },
+    );
+    assert.deepEqual(boundaries(data, 1), expected);
+  });
+
+  test('keeps every chunk but the last within its limits', () => {
+    const cuts = boundaries(noiseBytes(3_000_000, 3), 65_536);
+    cuts.forEach((cut, i) => {
+      const size = cut - (cuts[i - 1] ?? 0);
+      assert.ok(
+        size <= chunkMaxBytes && (size >= chunkMinBytes || i === cuts.length - 1),
+        `chunk of ${size}`,
+      );
+    });
+  });
+
+  test('emits nothing for an empty stream and is ready for the next after finish', () => {
+    const chunker = new Chunker();
+    const sizes: number[] = [];
+    const emit = (chunk: Uint8Array): void => void sizes.push(chunk.length);
+    chunker.finish(emit);
+    assert.deepEqual(sizes, []);
+    chunker.push(new Uint8Array(10), emit);
+    assert.equal(chunker.pendingBytes, 10);
+    chunker.finish(emit);
+    chunker.push(new Uint8Array(9000), emit);
+    chunker.finish(emit);
+    assert.deepEqual(sizes, [10, 9000]);
+  });
+});

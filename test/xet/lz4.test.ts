@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import lz4 from 'lz4-napi';
+import { bg4Join, bg4Split } from '../../src/xet/bg4.ts';
+import { XetFormatError } from '../../src/xet/errors.ts';
+import { nativeLz4Problem } from '../../src/xet/lz4-block.ts';
+import { lz4FrameDecode, lz4FrameEncode, type Lz4Codec } from '../../src/xet/lz4.ts';
+import { floatBytes, noiseBytes, textBytes } from './xet-samples.ts';
+
+const codecs: Lz4Codec[] = nativeLz4Problem === null ? ['native', 'portable'] : ['portable'];
+
+function decode(frame: Uint8Array, sizeBytes: number, codec: Lz4Codec): Uint8Array {
+  // Canaries on both sides show any write outside the target.
+  const room = new Uint8Array(sizeBytes + 64).fill(0xa5);
+  lz4FrameDecode(frame, room.subarray(32, 32 + sizeBytes), codec);
+  assert.ok(
+    room.subarray(0, 32).every((byte) => byte === 0xa5) && room.subarray(-32).every((byte) => byte === 0xa5),
+  );
+  return room.subarray(32, 32 + sizeBytes);
+}
+
+/** Builds a frame by hand: `blocks` as [data, stored]. */
+function frameOf(
+  flags: number,
+  descriptor: number,
+  blocks: [Uint8Array, boolean][],
+  extra: Uint8Array[] = [],
+): Buffer {
+  const parts: Uint8Array[] = [
+    Uint8Array.of(0x04, 0x22, 0x4d, 0x18, flags, descriptor),
+    ...extra,
+    Uint8Array.of(0),
+  ];
+  for (const [data, stored] of blocks) {
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(stored ? data.length + 0x8000_0000 : data.length);
+    parts.push(length, data);
+    if ((flags & 0x10) !== 0) parts.push(new Uint8Array(4));
+  }
+  parts.push(new Uint8Array(4));
+  if ((flags & 0x04) !== 0) parts.push(new Uint8Array(4));
+  return Buffer.concat(parts);
+}
+
+for (const codec of codecs) {
+  describe(`LZ4 frames, ${codec} codec`, () => {
+    test('what is written is read back by itself and by an independent codec', () => {
+      for (const size of [200, 1000, 8191, 65_536, 65_537, 131_072]) {
+        const plain = textBytes(size, size);
+        const frame = lz4FrameEncode(plain, codec);
+        assert.ok(frame !== null && frame.length < plain.length, `${size} bytes get smaller`);
+        assert.equal(Buffer.compare(decode(frame, size, codec), plain), 0);
+        assert.equal(Buffer.compare(decode(frame, size, 'portable'), plain), 0);
+        assert.equal(Buffer.compare(lz4.decompressFrameSync(Buffer.from(frame)), plain), 0);
+      }
+    });
+
+    test('bytes that do not get smaller give no frame', () => {
+      assert.equal(lz4FrameEncode(noiseBytes(65_536, 5), codec), null);
+      assert.equal(lz4FrameEncode(new Uint8Array(3), codec), null);
+    });
+
+    test('reads frames of several blocks by another writer', () => {
+      for (const size of [5, 70_000, 131_072]) {
+        const plain = textBytes(size, 3);
+        for (const options of [
+          {},
+          { blockChecksums: true },
+          { contentChecksum: true, blockChecksums: true },
+        ]) {
+          const frame = lz4.compressFrameSync(Buffer.from(plain), options);
+          assert.equal(Buffer.compare(decode(frame, size, codec), plain), 0, JSON.stringify(options));
+        }
+      }
+    });
+
+    test('reads linked blocks, stored blocks, a content size and checksums', () => {
+      const literals = Buffer.from('abcdefgh');
+      // Token: no literals, match of 8 at distance 8, into the block before; then five literals.
+      const back = Uint8Array.of(0x04, 8, 0, 0x50, ...Buffer.from('vwxyz'));
+      const expected = 'abcdefghabcdefghvwxyz';
+      const size = Buffer.alloc(8);
+      size.writeUInt32LE(expected.length);
+      for (const [flags, extra] of [
+        [0x40, []],
+        [0x48, [size]],
+        [0x5c, [size]],
+      ] as [number, Uint8Array[]][]) {
+        const frame = frameOf(
+          flags,
+          0x70,
+          [
+            [literals, true],
+            [back, false],
+          ],
+          extra,
+        );
+        assert.equal(Buffer.from(decode(frame, expected.length, codec)).toString(), expected);
+      }
+    });
+
+    test('leaves the frame as it was', () => {
+      const frame = lz4FrameEncode(textBytes(50_000), codec) as Uint8Array;
+      const before = Buffer.from(frame);
+      decode(frame, 50_000, codec);
+      assert.throws(() => lz4FrameDecode(frame, new Uint8Array(50_001), codec), XetFormatError);
+      assert.equal(Buffer.compare(frame, before), 0);
+    });
+
+    test('refuses a target of another size', () => {
+      const frame = lz4FrameEncode(textBytes(9000), codec) as Uint8Array;
+      for (const size of [0, 1, 8999, 9001, 70_000]) {
+        assert.throws(() => decode(frame, size, codec), XetFormatError, `${size}`);
+      }
+    });
+
+    test('every truncation and every corruption is either refused or stays inside the target', () => {
+      const plain = textBytes(3000);
+      const frame = lz4FrameEncode(plain, codec) as Uint8Array;
+      for (let length = 0; length < frame.length; length += 1) {
+        assert.throws(() => decode(frame.subarray(0, length), plain.length, codec), XetFormatError);
+      }
+      fc.assert(
+        fc.property(
+          fc.array(fc.tuple(fc.nat(frame.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 }),
+          (changes) => {
+            const bad = Buffer.from(frame);
+            for (const [at, value] of changes) bad[at] = value;
+            try {
+              decode(bad, plain.length, codec);
+            } catch (error) {
+              assert.ok(error instanceof XetFormatError, String(error));
+            }
+          },
+        ),
+        { numRuns: 2000 },
+      );
+    });
+
+    test('random bytes never do harm', () => {
+      fc.assert(
+        fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(4000), (block, size) => {
+          try {
+            decode(frameOf(0x60, 0x40, [[block, false]]), size, codec);
+          } catch (error) {
+            assert.ok(error instanceof XetFormatError, String(error));
+          }
+        }),
+        { numRuns: 2000 },
+      );
+    });
+
+    test('round trips whatever compresses', () => {
+      fc.assert(
+        fc.property(
+          fc.array(fc.tuple(fc.nat(255), fc.integer({ min: 1, max: 700 })), { maxLength: 60 }),
+          (runs) => {
+            const plain = Buffer.concat(runs.map(([byte, count]) => Buffer.alloc(count, byte)));
+            const frame = lz4FrameEncode(plain, codec);
+            if (frame === null) return;
+            assert.equal(Buffer.compare(decode(frame, plain.length, codec), plain), 0);
+          },
+        ),
+        { numRuns: 500 },
+      );
+    });
+  });
+}
+
+describe('byte grouping', () => {
+  test('groups by position modulo four, the first groups taking the rest', () => {
+    const grouped = new Uint8Array(10);
+    bg4Split(
+      Uint8Array.from({ length: 10 }, (_, i) => i),
+      grouped,
+    );
+    assert.deepEqual([...grouped], [0, 4, 8, 1, 5, 9, 2, 6, 3, 7]);
+  });
+
+  test('joins what it split, for every remainder', () => {
+    for (let size = 0; size < 70; size += 1) {
+      const plain = noiseBytes(size, size + 1);
+      const [grouped, joined] = [new Uint8Array(size), new Uint8Array(size)];
+      bg4Split(plain, grouped);
+      bg4Join(grouped, joined);
+      assert.deepEqual(joined, new Uint8Array(plain));
+    }
+  });
+
+  test('makes floats compress that do not otherwise', () => {
+    const plain = floatBytes(65_536);
+    const grouped = new Uint8Array(plain.length);
+    bg4Split(plain, grouped);
+    const [raw, split] = [
+      lz4FrameEncode(plain)?.length ?? plain.length,
+      lz4FrameEncode(grouped)?.length ?? plain.length,
+    ];
+    assert.ok(split < raw * 0.95, `${split} of ${raw}`);
+  });
+});
