@@ -87,7 +87,10 @@ export interface ContentStore {
   commit(ino: number): Promise<void>;
   writeVerifier(): Uint8Array;
   isStaged(ino: number): boolean;
-  /** Null when nothing is staged. One snapshot of an inode at a time. */
+  /**
+   * Null when the inode has a base and nothing is staged over it. A file without a base (`InodeContentView.base` is null)
+   * always has one, at least the empty file: creating a file calls nothing here. One snapshot of an inode at a time.
+   */
   snapshot(ino: number): MaybePromise<Snapshot | null>;
   /** The inode is gone, or its staged change is discarded: staging files are deleted once the transaction is durable. */
   forget(ino: number): void;
@@ -183,7 +186,10 @@ export interface PendingItem {
 }
 
 export interface UploadQueue {
-  /** In the transaction of the change. The file is sent 2 s after the last change, at most 30 s after the first. */
+  /**
+   * In the transaction of the change. The file is sent 2 s after the last change, at most 30 s after the first. Called at
+   * creation, at the first WRITE over a clean file, then about twice a second while writing goes on (not at each WRITE).
+   */
   noteChanged(ino: number): void;
   /** The program committed it: shows as safe. */
   noteCommittedLocally(ino: number): void;
