@@ -22,4 +22,5 @@ hub create demo/work
 start_host
 is_mounted() { grep -q " $1 nfs " /proc/mounts; }
 settled() { hubdrive flush bucket/demo/work; test "$(hubdrive pending --json | tr -d ' \\n')" = '{"items":[]}' || hubdrive pending; }
+export ROOT_DIR
 `;
