@@ -4,14 +4,23 @@
 import type { ActivityEvent } from './activity.ts';
 import { flag, integer, nothing, nullable, object, oneOf, optional, text, withDefault } from './arguments.ts';
 import type { Parser } from './arguments.ts';
+import { sourceKinds } from './model.ts';
 import type {
+  AccountView,
+  BrowseItem,
+  BrowsePage,
+  ConflictChoice,
+  ConflictView,
   DoctorReport,
   ErrorCode,
+  FolderList,
   HostState,
   MountView,
   PendingList,
   Problem,
   Settings,
+  SourceDetails,
+  SourceKind,
 } from './model.ts';
 
 /** Raised with every incompatible change; both ends compare it before anything else. */
@@ -101,6 +110,67 @@ export interface DiscardArgument {
 }
 const parseDiscard: Parser<DiscardArgument> = object({ mountId, itemId: text(200) });
 
+export interface ResolveArgument {
+  readonly mountId: string;
+  readonly conflictId: string;
+  readonly choice: ConflictChoice;
+}
+const parseResolve: Parser<ResolveArgument> = object({
+  mountId,
+  conflictId: text(200),
+  choice: oneOf(['mine', 'theirs', 'both']),
+});
+
+/** `token`: a pasted one, kept from then on. `existing`: the login of other tools here. `demo`: the embedded Hub. */
+export interface SignInArgument {
+  readonly way: 'token' | 'existing' | 'demo';
+  /** With `token` only. */
+  readonly token: string | null;
+}
+const parseSignIn: Parser<SignInArgument> = object({
+  way: oneOf(['token', 'existing', 'demo']),
+  token: withDefault(nullable(text(512)), null),
+});
+
+export interface BrowseArgument {
+  readonly kind: SourceKind;
+  /** `mine`: of the account and its organisations. `everywhere`: all the Hub shows; for buckets only with `owner`. */
+  readonly scope: 'mine' | 'everywhere';
+  readonly owner: string | null;
+  readonly search: string | null;
+  readonly cursor: string | null;
+}
+const parseBrowse: Parser<BrowseArgument> = object({
+  kind: oneOf(sourceKinds),
+  scope: oneOf(['mine', 'everywhere']),
+  owner: withDefault(nullable(text(128)), null),
+  search: withDefault(nullable(text(200)), null),
+  cursor: withDefault(nullable(text(4096)), null),
+});
+
+export interface FoldersArgument {
+  readonly source: string;
+  readonly revision: string | null;
+  /** Inside the source; null for its root. */
+  readonly path: string | null;
+}
+const parseFolders: Parser<FoldersArgument> = object({
+  source: sourceText,
+  revision: withDefault(nullable(text(256)), null),
+  path: withDefault(nullable(text(2048)), null),
+});
+
+export interface CreateBucketArgument {
+  readonly owner: string;
+  readonly name: string;
+  readonly private: boolean;
+}
+const parseCreateBucket: Parser<CreateBucketArgument> = object({
+  owner: text(128),
+  name: text(128),
+  private: flag,
+});
+
 /** A part of the settings; fields left out stay as they are. */
 export type SettingsChange = { readonly [K in keyof Settings]?: Settings[K] | undefined };
 export const settingParsers = {
@@ -157,6 +227,22 @@ export const contract = {
   /** Uploads stop; the mount goes on. */
   'mounts:pause': request<TargetArgument, null>(parseTarget),
   'mounts:resume': request<TargetArgument, null>(parseTarget),
+  /** Shows the mount point in the system's file manager. */
+  'mounts:open': request<{ readonly mountId: string }, null>(object({ mountId })),
+  'mounts:conflicts': request<TargetArgument, readonly ConflictView[]>(parseTarget),
+  'mounts:resolve': request<ResolveArgument, null>(parseResolve),
+
+  /** Asks the Hub who it is at most once a minute. */
+  'account:get': request<null, AccountView>(nothing),
+  /** Rejects, changing nothing, when the Hub refuses the token. */
+  'account:signIn': request<SignInArgument, AccountView>(parseSignIn),
+  /** Forgets a token that was kept; leaves the login of other tools alone and unused. */
+  'account:signOut': request<null, AccountView>(nothing),
+
+  'browse:list': request<BrowseArgument, BrowsePage>(parseBrowse),
+  'browse:source': request<{ readonly source: string }, SourceDetails>(object({ source: sourceText })),
+  'browse:folders': request<FoldersArgument, FolderList>(parseFolders),
+  'browse:createBucket': request<CreateBucketArgument, BrowseItem>(parseCreateBucket),
 
   /** What is remembered; from then on the session also receives `activity:batch`. */
   'activity:subscribe': request<TargetArgument, ActivityBatch>(parseTarget),
@@ -168,6 +254,8 @@ export const contract = {
   'settings:set': request<SettingsChange, Settings>(parseSettingsChange),
 
   'doctor:run': request<null, DoctorReport>(nothing),
+  /** A fresh address for one browser, good for one use; null where no panel is served. */
+  'panel:address': request<null, { readonly url: string | null }>(nothing),
   /** Begins to quit and answers at once; `now` keeps unsent changes for the next start instead of waiting. */
   'host:quit': request<{ readonly now: boolean }, null>(object({ now: withDefault(flag, false) })),
 } as const;

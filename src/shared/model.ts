@@ -103,6 +103,8 @@ export interface MountView {
   readonly lastError: DatedProblem | null;
   /** Mounted again when the host starts. */
   readonly restored: boolean;
+  /** Conflicts that nobody has looked at; missing counts as none. */
+  readonly conflicts?: number;
 }
 
 export interface HostState {
@@ -141,6 +143,85 @@ export interface PendingList {
   readonly items: readonly PendingEntry[];
   /** Items beyond the bound of one answer. */
   readonly omitted: number;
+}
+
+/** Another client changed a file that was also changed here: theirs has the name, ours is beside it. Nothing is lost meanwhile. */
+export interface ConflictView {
+  readonly mountId: string;
+  readonly source: string;
+  readonly id: string;
+  /** The name both wanted; theirs is there. */
+  readonly path: string;
+  /** Where our version is kept. */
+  readonly minePath: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** Keeping both leaves the two files as they are; the other choices remove the version that was not chosen. */
+export type ConflictChoice = 'mine' | 'theirs' | 'both';
+
+export const sourceKinds = ['bucket', 'model', 'dataset', 'space'] as const;
+export type SourceKind = (typeof sourceKinds)[number];
+
+export interface AccountUser {
+  readonly name: string;
+  readonly fullName: string | null;
+  readonly organisations: readonly { readonly name: string; readonly fullName: string | null }[];
+}
+
+export interface AccountView {
+  readonly endpoint: string;
+  readonly demo: boolean;
+  readonly token: HostState['token'];
+  /** Null without a token, or where the Hub could not be asked (`problem` says why). */
+  readonly user: AccountUser | null;
+  readonly problem: Problem | null;
+  /** A login of other Hugging Face tools on this computer that is not in use. */
+  readonly existingLogin: 'HF_TOKEN' | 'login-file' | null;
+  /** Where a pasted token is kept: the system's keychain, a file only this user can read, or nowhere beyond this run. */
+  readonly keeps: 'keychain' | 'file' | 'memory';
+}
+
+/** One bucket or repo in a list. */
+export interface BrowseItem {
+  /** `KIND/OWNER/NAME`. */
+  readonly source: string;
+  readonly kind: SourceKind;
+  readonly owner: string;
+  readonly name: string;
+  readonly private: boolean;
+  /** Access must be asked for on the Hub: granted at once (`auto`) or by a person. */
+  readonly gated: 'no' | 'auto' | 'manual';
+  readonly sizeBytes: number | null;
+  readonly files: number | null;
+  /** Milliseconds since the epoch. */
+  readonly updatedAt: number | null;
+}
+
+export interface BrowsePage {
+  readonly items: readonly BrowseItem[];
+  /** Ask again with it for more; null at the end. */
+  readonly cursor: string | null;
+  /** Owners whose list could not be had, with why; the others are complete. */
+  readonly problems: readonly { readonly owner: string; readonly problem: Problem }[];
+}
+
+/** What must be known to mount one bucket or repo. */
+export interface SourceDetails {
+  readonly item: BrowseItem;
+  /** Where it would be mounted if nothing else is asked for. */
+  readonly mountPoint: string;
+  /** Empty for buckets, which have no revisions. */
+  readonly branches: readonly string[];
+  readonly tags: readonly string[];
+}
+
+export interface FolderList {
+  /** Names directly below the asked path, sorted. */
+  readonly folders: readonly string[];
+  /** There are more than were listed. */
+  readonly more: boolean;
 }
 
 export interface Settings {
