@@ -21,6 +21,6 @@ export HF_ENDPOINT=$(json /run/guest/hub.json .endpoint) HF_TOKEN=$(json /run/gu
 hub create demo/work
 start_host
 is_mounted() { grep -q " $1 nfs " /proc/mounts; }
-settled() { hubdrive flush bucket/demo/work; test "$(hubdrive pending --json | tr -d ' \\n')" = '{"items":[]}' || hubdrive pending; }
+settled() { hubdrive flush bucket/demo/work; hubdrive pending --json > /run/guest/pending.json; cat /run/guest/pending.json; tr -d ' \\n' < /run/guest/pending.json | grep -q '"items":\\[\\]'; }
 export ROOT_DIR
 `;
