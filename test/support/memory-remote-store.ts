@@ -121,6 +121,11 @@ export class MemoryRemoteStore implements RemoteStore {
     return file === undefined ? null : (this.#blobs.get(file.content.key) ?? null);
   }
 
+  /** Bytes of any content that was ever put or uploaded. */
+  content(key: string): Uint8Array | null {
+    return this.#blobs.get(key) ?? null;
+  }
+
   text(path: string): string | null {
     const bytes = this.bytes(path);
     return bytes === null ? null : Buffer.from(bytes).toString();

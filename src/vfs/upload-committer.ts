@@ -1,0 +1,244 @@
+// Tells the Hub what changed, one batch at a time: logged operations in order, then the contents whose upload is done. Looks
+// at the Hub before each batch so that another client's work is never overwritten, and writes down what was done after it.
+// A request that fails as a whole delays the committer; a refused path delays only what overlaps it.
+
+import type { RemoteFile, RemoteOperation } from '../hub/remote-store.ts';
+import { resolveConflicts } from './upload-conflicts.ts';
+import { finishGroup, type BatchInFlight } from './upload-finish.ts';
+import type { PendingFile, ReadyContent } from './upload-files.ts';
+import { BackOffGate } from './upload-gate.ts';
+import type { LoggedTree } from './upload-log.ts';
+import type { UploadParts } from './upload-parts.ts';
+import { PathCounts } from './upload-paths.ts';
+import { judgeGroups, linesOf, pathsToCheck, planBatch, type PlannedGroup } from './upload-plan.ts';
+import { describeFailure, mayBeOneLine, type Failure } from './upload-schedule.ts';
+import { longestBatchLines, type OperationSelection, type SelectedOperations } from './upload-selection.ts';
+
+interface Chosen {
+  readonly operations: SelectedOperations;
+  readonly contents: readonly ReadyContent[];
+  readonly files: ReadonlyMap<number, PendingFile>;
+  readonly since: PathCounts;
+}
+
+export class UploadCommitter {
+  readonly #parts: UploadParts;
+  readonly #selection: OperationSelection;
+  readonly #startTree: (tree: LoggedTree) => void;
+  readonly #stop = new AbortController();
+  readonly gate: BackOffGate;
+  #limitLines = longestBatchLines;
+  #running: Promise<void> | null = null;
+  #again = false;
+  #since: PathCounts | null = null;
+
+  constructor(parts: UploadParts, selection: OperationSelection, startTree: (tree: LoggedTree) => void) {
+    this.#parts = parts;
+    this.#selection = selection;
+    this.#startTree = startTree;
+    this.gate = new BackOffGate(parts.clock, parts.random);
+  }
+
+  get busy(): boolean {
+    return this.#running !== null;
+  }
+
+  /** Works until nothing is due, or the Hub fails as a whole. Never throws. */
+  wake(): void {
+    if (this.#running !== null) {
+      this.#again = true;
+      return;
+    }
+    if (this.#stop.signal.aborted || !this.gate.isOpen()) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = null;
+      this.#parts.reports.wake();
+    });
+  }
+
+  noteLogged(paths: readonly string[]): void {
+    for (const path of paths) this.#since?.add(path);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    do {
+      this.#again = false;
+      const worked = await this.#round();
+      if (worked) this.#again = true;
+      // Other work of the process gets its turn between batches.
+      await new Promise((resolve) => setImmediate(resolve));
+    } while (this.#again && this.gate.isOpen() && !this.#stop.signal.aborted);
+  }
+
+  /** Whether there was something to do. */
+  async #round(): Promise<boolean> {
+    let chosen: Chosen | null = null;
+    let groups: readonly PlannedGroup[] = [];
+    try {
+      chosen = this.#choose();
+      for (const tree of chosen.operations.trees) this.#startTree(tree);
+      if (chosen.operations.operations.length === 0 && chosen.contents.length === 0) {
+        return !chosen.operations.scannedToEnd;
+      }
+      groups = planBatch(chosen.operations.operations, chosen.contents);
+      await this.#commit(groups, chosen);
+      this.gate.succeed();
+      this.#limitLines = Math.min(longestBatchLines, this.#limitLines * 2);
+    } catch (cause) {
+      for (const file of chosen?.files.values() ?? []) this.#parts.files.backToReady(file);
+      if (this.#stop.signal.aborted) return false;
+      this.#failWhole(groups, chosen, cause);
+    } finally {
+      this.#since = null;
+    }
+    return true;
+  }
+
+  #choose(): Chosen {
+    const since = new PathCounts();
+    const contents: ReadyContent[] = [];
+    const files = new Map<number, PendingFile>();
+    const operations = this.#parts.database.transaction(() => this.#selection.select(this.#limitLines));
+    let lines = operations.lines;
+    for (const file of this.#parts.files.ready()) {
+      if (lines > 0 && lines >= this.#limitLines) break;
+      const ready = this.#readyContent(file, operations.paths);
+      if (ready === null) continue;
+      contents.push(ready);
+      files.set(file.ino, file);
+      lines += ready.targets.length;
+    }
+    for (const file of files.values()) this.#parts.files.startCommit(file);
+    this.#since = since;
+    return { operations, contents, files, since };
+  }
+
+  /** Null where an operation that is not in this batch must be done before. */
+  #readyContent(file: PendingFile, batchPaths: PathCounts): ReadyContent | null {
+    const { namespace, operations, files, reports, database } = this.#parts;
+    const { ino, version } = file;
+    if (version === null) return null;
+    const targets = namespace.uploadTargets(ino);
+    if (targets.length === 0) {
+      database.transaction(() => files.remove(ino));
+      reports.fileSettled(ino);
+      reports.abandon(ino, version);
+      return null;
+    }
+    for (const { path } of targets) {
+      if (operations.overlaps(path) === batchPaths.overlaps(path)) continue;
+      const holder = operations.holderOf(path);
+      if (holder === null && this.#selection.makeDue()) this.#again = true;
+      const failing = holder === null ? null : this.#selection.failureOf(holder);
+      if (failing !== null) {
+        // It may take long: the frozen layer and its place are given back.
+        reports.abandon(ino, version);
+        files.wait(file, failing.nextTryAt);
+      }
+      return null;
+    }
+    return { ino, targets, content: version.content, mtimeMs: namespace.mtimeMs(ino) };
+  }
+
+  async #commit(groups: readonly PlannedGroup[], chosen: Chosen): Promise<void> {
+    const { remote, sent, database } = this.#parts;
+    const { signal } = this.#stop;
+    const paths = pathsToCheck(groups);
+    const current = new Map<string, RemoteFile>();
+    if (paths.length > 0) for (const file of await remote.stat(paths, signal)) current.set(file.path, file);
+    signal.throwIfAborted();
+    const unfinished = database.transaction(() => {
+      judgeGroups(groups, current, (key, path, ino) => sent.has(key, path, ino));
+      const conflicting = resolveConflicts(groups, this.#parts);
+      this.#rememberSent(groups);
+      return conflicting;
+    });
+    const refused = new Map<string, Failure>();
+    const { first } = linesOf(groups);
+    if (first.length > 0) {
+      await database.sync();
+      await this.#send(first, refused);
+    }
+    const accepted = groups.filter((group) => firstRefusal(group, refused) === null);
+    const { second } = linesOf(accepted);
+    if (second.length > 0) await this.#send(second, refused);
+    this.#conclude(groups, refused, { files: chosen.files, since: chosen.since, unfinished });
+  }
+
+  #rememberSent(groups: readonly PlannedGroup[]): void {
+    for (const group of groups) {
+      for (const { path, final, source, verdict } of group.paths) {
+        if (verdict?.type !== 'put' || final === null) continue;
+        const ino = source !== null && 'content' in source ? source.content.ino : null;
+        this.#parts.sent.remember(final.content.key, path, ino);
+      }
+    }
+  }
+
+  async #send(lines: readonly RemoteOperation[], refused: Map<string, Failure>): Promise<void> {
+    const results = await this.#parts.remote.commit(lines, this.#stop.signal);
+    for (const [index, { path, error }] of results.entries()) {
+      if (error === null) continue;
+      const goneAlready = lines[index]?.type === 'delete' && error.code === 'not-found';
+      if (!goneAlready) refused.set(path, describeFailure(error));
+    }
+  }
+
+  #conclude(
+    groups: readonly PlannedGroup[],
+    refused: ReadonlyMap<string, Failure>,
+    batch: BatchInFlight,
+  ): void {
+    for (const group of groups) {
+      const failure = firstRefusal(group, refused);
+      if (failure === null) finishGroup(group, batch, this.#parts, this.#selection);
+      else this.#failGroup(group, failure, batch.files);
+    }
+  }
+
+  #failGroup(group: PlannedGroup, failure: Failure, files: ReadonlyMap<number, PendingFile>): void {
+    const { reports, random } = this.#parts;
+    this.#selection.fail(group.operations, failure);
+    for (const { ino } of group.contents) {
+      const file = files.get(ino);
+      if (file === undefined) continue;
+      if (file.version !== null) reports.abandon(ino, file.version);
+      this.#parts.files.fail(file, failure, random());
+    }
+    reports.failed(group.paths[0]?.path ?? '', failure, null);
+  }
+
+  #failWhole(groups: readonly PlannedGroup[], chosen: Chosen | null, cause: unknown): void {
+    const failure = describeFailure(cause);
+    const suspect = mayBeOneLine(failure, this.gate.attempts + 1);
+    const only = groups.length === 1 ? groups[0] : undefined;
+    const { reports } = this.#parts;
+    if (suspect && groups.length > 1) {
+      const lines = groups.reduce((sum, group) => sum + group.paths.length, 0);
+      this.#limitLines = Math.max(1, Math.floor(Math.min(this.#limitLines, lines) / 2));
+    }
+    if (suspect && only !== undefined && chosen !== null) {
+      this.#failGroup(only, failure, chosen.files);
+      this.#limitLines = longestBatchLines;
+    }
+    // A refusal that one line explains is looked for at once, in ever smaller requests.
+    const searching = suspect && groups.length > 0 && failure.code !== 'server' && failure.code !== 'timeout';
+    if (searching) return;
+    this.gate.fail(failure);
+    reports.failed('', failure, cause);
+  }
+}
+
+function firstRefusal(group: PlannedGroup, refused: ReadonlyMap<string, Failure>): Failure | null {
+  if (refused.size === 0) return null;
+  for (const { path } of group.paths) {
+    const failure = refused.get(path);
+    if (failure !== undefined) return failure;
+  }
+  return null;
+}

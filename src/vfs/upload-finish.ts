@@ -1,0 +1,82 @@
+// Writes down that a batch reached the Hub, in one transaction per group: log, namespace, content and queue agree after any
+// crash. Names may have changed while the request was under way; what that needs is logged here.
+
+import type { ContentRef } from '../hub/remote-store.ts';
+import type { ReadyContent, PendingFile } from './upload-files.ts';
+import type { UploadParts } from './upload-parts.ts';
+import type { PathCounts } from './upload-paths.ts';
+import type { PlannedGroup } from './upload-plan.ts';
+import type { OperationSelection } from './upload-selection.ts';
+
+export interface BatchInFlight {
+  readonly files: ReadonlyMap<number, PendingFile>;
+  /** Paths of operations logged since the batch was chosen. */
+  readonly since: PathCounts;
+  /** Contents that go on under another name. */
+  readonly unfinished: ReadonlySet<number>;
+}
+
+export function finishGroup(
+  group: PlannedGroup,
+  batch: BatchInFlight,
+  parts: UploadParts,
+  selection: OperationSelection,
+): void {
+  parts.database.transaction(() => {
+    selection.finish(group.operations);
+    for (const { path } of group.paths) {
+      if (batch.since.overlaps(path) === 0) parts.sent.forget(path);
+    }
+    for (const ready of group.contents) {
+      if (!batch.unfinished.has(ready.ino)) finishContent(ready, batch, parts);
+    }
+  });
+  for (const operation of group.operations) {
+    if (operation.type === 'move') {
+      parts.activity.record('UPLOAD', operation.from, { toPath: operation.to, detail: 'committed' });
+    } else parts.activity.record('UPLOAD', operation.path, { detail: 'committed' });
+  }
+  for (const ready of group.contents) {
+    const file = batch.files.get(ready.ino);
+    if (file !== undefined && batch.unfinished.has(ready.ino)) parts.files.backToReady(file);
+  }
+}
+
+function finishContent(ready: ReadyContent, batch: BatchInFlight, parts: UploadParts): void {
+  const { namespace, files, operations } = parts;
+  const { ino, content, mtimeMs, targets } = ready;
+  const file = batch.files.get(ino);
+  const version = file?.version ?? null;
+  if (file === undefined || version === null) return;
+  const removed = files.get(ino) !== file;
+  const wanted = removed ? [] : namespace.uploadTargets(ino);
+  for (const { path } of targets) {
+    const stillWanted = wanted.some((target) => target.path === path);
+    if (stillWanted || batch.since.overlaps(path) > 0) continue;
+    // Renamed or deleted while the Hub was believed to have nothing there.
+    operations.append({ type: 'delete', path, expect: content.key });
+  }
+  if (removed) {
+    parts.database.afterCommit(() => parts.reports.abandon(ino, version));
+    return;
+  }
+  const clean = version.snapshot?.committed(content).clean ?? !parts.content.isStaged(ino);
+  for (const { path, expect } of wanted) {
+    const there = targets.some((target) => target.path === path) && batch.since.overlaps(path) === 0;
+    const named: ContentRef = { ...content, path };
+    // By number of content, so the Hub gets it under its new name without a byte sent.
+    if (!there && expect !== content.key)
+      operations.append({ type: 'copy', path, content: named, mtimeMs }, expect);
+    namespace.noteCommitted(ino, path, named, clean);
+  }
+  files.finish(file, clean);
+  const path = namespace.pathOf(ino) ?? targets[0]?.path ?? '';
+  parts.database.afterCommit(() => {
+    parts.activity.count('filesCommitted', 1);
+    parts.activity.record('UPLOAD', path, {
+      bytes: content.sizeBytes,
+      durationMs: parts.clock.monotonic() - file.uploadStartedAt,
+      detail: 'committed',
+    });
+  });
+}

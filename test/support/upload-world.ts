@@ -1,0 +1,429 @@
+// A small file tree behind the interfaces that the upload queue works with, for tests of the queue alone: names and whole
+// file contents in memory, a real catalogue database for the queue's own tables. It can be copied as a killed process would
+// leave it.
+
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ContentRef } from '../../src/hub/remote-store.ts';
+import { silentLog } from '../../src/shared/log.ts';
+import { openCatalogueDatabase, type OpenCatalogueDatabase } from '../../src/vfs/catalogue-database.ts';
+import { conflictPath } from '../../src/vfs/conflict-name.ts';
+import type {
+  ContentStore,
+  InodeContentView,
+  NamespaceForUploads,
+  RemoteTheirs,
+  Snapshot,
+  StagedSummary,
+  UploadQueue,
+  UploadTarget,
+} from '../../src/vfs/parts.ts';
+import { openUploadQueue } from '../../src/vfs/upload-queue.ts';
+import { ManualClock, settle } from './manual-clock.ts';
+import { keyOf, MemoryRemoteStore } from './memory-remote-store.ts';
+
+interface Inode {
+  base: ContentRef | null;
+  sizeBytes: number;
+  mtimeMs: number;
+}
+
+interface Entry {
+  ino: number;
+  remote: ContentRef | null;
+}
+
+interface Staged {
+  bytes: Uint8Array;
+  version: number;
+}
+
+/** Everything a kill leaves behind, apart from the database file. */
+interface WorldState {
+  nextIno: number;
+  version: number;
+  readonly inodes: Map<number, Inode>;
+  readonly entries: Map<string, Entry>;
+  readonly staged: Map<number, Staged>;
+}
+
+export interface RecordedActivity {
+  readonly kind: string;
+  readonly path: string;
+  readonly toPath?: string;
+  readonly detail?: string;
+  readonly bytes?: number;
+}
+
+export class UploadWorld implements NamespaceForUploads, InodeContentView {
+  readonly remote: MemoryRemoteStore;
+  readonly clock: ManualClock;
+  readonly activity: RecordedActivity[] = [];
+  readonly counters = new Map<string, number>();
+  readonly relisted: string[] = [];
+  readonly discarded: number[] = [];
+  readonly state: WorldState;
+  readonly database: OpenCatalogueDatabase;
+  readonly snapshots = new Set<number>();
+  readonly #folder: string;
+  #queue: UploadQueue | null = null;
+
+  private constructor(remote: MemoryRemoteStore, clock: ManualClock, state: WorldState, folder: string) {
+    this.remote = remote;
+    this.clock = clock;
+    this.state = state;
+    this.#folder = folder;
+    this.database = openCatalogueDatabase(join(folder, 'catalogue.db'));
+  }
+
+  static async create(remote = new MemoryRemoteStore(), clock = new ManualClock()): Promise<UploadWorld> {
+    const folder = mkdtempSync(join(tmpdir(), 'hubdrive-uploads-'));
+    const state = { nextIno: 2, version: 1, inodes: new Map(), entries: new Map(), staged: new Map() };
+    const world = new UploadWorld(remote, clock, state, folder);
+    await world.start();
+    return world;
+  }
+
+  /** The world as a process finds it that starts after this one was killed now. This one must be closed by the caller. */
+  killedCopy(): UploadWorld {
+    const folder = mkdtempSync(join(tmpdir(), 'hubdrive-uploads-'));
+    for (const name of ['catalogue.db', 'catalogue.db-wal']) {
+      if (existsSync(join(this.#folder, name))) copyFileSync(join(this.#folder, name), join(folder, name));
+    }
+    return new UploadWorld(this.remote, this.clock, structuredClone(this.state), folder);
+  }
+
+  async start(random: () => number = () => 0.5): Promise<void> {
+    this.#queue = await openUploadQueue({
+      remote: this.remote,
+      clock: this.clock,
+      log: silentLog,
+      activity: {
+        record: (kind, path, details) => void this.activity.push({ kind, path, ...details }),
+        count: (counter, amount) =>
+          void this.counters.set(counter, (this.counters.get(counter) ?? 0) + amount),
+      },
+      // A real sync takes real time, which a test with a manual clock cannot wait for.
+      database: {
+        handle: this.database.handle,
+        transaction: (work) => this.database.transaction(work),
+        afterCommit: (callback) => this.database.afterCommit(callback),
+        onRollback: (callback) => this.database.onRollback(callback),
+        sync: () => Promise.resolve(),
+      },
+      content: this.content,
+      namespace: this,
+      hostName: 'testhost',
+      random,
+    });
+  }
+
+  get queue(): UploadQueue {
+    if (this.#queue === null) throw new Error('the queue is not started');
+    return this.#queue;
+  }
+
+  async close(): Promise<void> {
+    await this.#queue?.close();
+    await this.database.close();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  // ---- what programs do -----------------------------------------------------------------------------------------------
+
+  /** Creates or overwrites. */
+  write(path: string, text: string): number {
+    return this.database.transaction(() => {
+      const ino = this.state.entries.get(path)?.ino ?? this.#createAt(path, null);
+      const bytes = Buffer.from(text);
+      this.state.staged.set(ino, { bytes, version: (this.state.version += 1) });
+      this.#inode(ino).sizeBytes = bytes.length;
+      this.#inode(ino).mtimeMs = this.clock.now();
+      this.queue.noteChanged(ino);
+      this.queue.noteCommittedLocally(ino);
+      return ino;
+    });
+  }
+
+  /** A file without a single WRITE. */
+  touch(path: string): number {
+    return this.database.transaction(() => {
+      const ino = this.#createAt(path, null);
+      this.queue.noteChanged(ino);
+      return ino;
+    });
+  }
+
+  remove(path: string): void {
+    this.database.transaction(() => this.#removeEntry(path, true));
+  }
+
+  rename(from: string, to: string): void {
+    this.database.transaction(() => {
+      const source = this.#entry(from);
+      const target = this.state.entries.get(to);
+      if (target?.ino === source.ino) return;
+      const replaced = target?.remote ?? null;
+      if (target !== undefined) this.#removeEntry(to, false);
+      this.state.entries.delete(from);
+      if (source.remote === null) this.state.entries.set(to, { ino: source.ino, remote: replaced });
+      else {
+        const mtimeMs = this.#inode(source.ino).mtimeMs;
+        const expectTo = replaced?.key ?? null;
+        this.queue.log({ type: 'move', from, to, content: source.remote, mtimeMs, expectTo });
+        this.state.entries.set(to, source);
+      }
+      // A new place for what is staged: it must be sent there if it was not going anywhere.
+      if (this.state.staged.has(source.ino)) this.queue.noteChanged(source.ino);
+    });
+  }
+
+  /** `to` must not exist. */
+  renameFolder(from: string, to: string): void {
+    this.database.transaction(() => {
+      this.queue.log({ type: 'moveTree', from, to });
+      for (const [path, entry] of [...this.state.entries]) {
+        if (!path.startsWith(`${from}/`)) continue;
+        this.state.entries.delete(path);
+        this.state.entries.set(to + path.slice(from.length), entry);
+      }
+    });
+  }
+
+  link(path: string, newPath: string): void {
+    this.database.transaction(() => {
+      const source = this.#entry(path);
+      this.state.entries.set(newPath, { ino: source.ino, remote: source.remote });
+      const mtimeMs = this.#inode(source.ino).mtimeMs;
+      if (source.remote !== null)
+        this.queue.log({ type: 'copy', path: newPath, content: source.remote, mtimeMs });
+      else this.queue.noteChanged(source.ino);
+    });
+  }
+
+  /** Takes over what the Hub has, as the poller does: pending paths and dirty files are left alone. */
+  poll(): void {
+    const listed = new Set(this.remote.paths());
+    for (const [path, entry] of [...this.state.entries]) {
+      if (listed.has(path) || this.#isBusy(path, entry)) continue;
+      this.state.entries.delete(path);
+    }
+    for (const path of listed) {
+      const file = this.remote.file(path);
+      const entry = this.state.entries.get(path);
+      if (file === null || entry?.remote?.key === file.content.key) continue;
+      if (entry === undefined) {
+        if (!this.queue.isPathPending(path)) this.#createAt(path, file.content);
+      } else if (!this.#isBusy(path, entry)) {
+        entry.remote = file.content;
+        this.#inode(entry.ino).base = file.content;
+        this.#inode(entry.ino).sizeBytes = file.content.sizeBytes;
+      }
+    }
+  }
+
+  #isBusy(path: string, entry: Entry): boolean {
+    return this.state.staged.has(entry.ino) || entry.remote === null || this.queue.isPathPending(path);
+  }
+
+  text(path: string): string | null {
+    const entry = this.state.entries.get(path);
+    if (entry === undefined) return null;
+    return Buffer.from(this.#bytes(entry.ino)).toString();
+  }
+
+  #bytes(ino: number): Uint8Array {
+    const staged = this.state.staged.get(ino);
+    if (staged !== undefined) return staged.bytes;
+    const base = this.#inode(ino).base;
+    if (base === null) return new Uint8Array(0);
+    const bytes = this.remote.content(base.key);
+    if (bytes === null) throw new Error(`the Hub lost ${base.key}`);
+    return bytes;
+  }
+
+  paths(): readonly string[] {
+    return [...this.state.entries.keys()].sort();
+  }
+
+  /** Moves the clock until nothing is pending; fails after `limitMs`. */
+  async quiet(limitMs = 3_600_000): Promise<void> {
+    const until = this.clock.monotonic() + limitMs;
+    await settle(12);
+    while (this.queue.pendingTotals().files > 0) {
+      if (this.clock.monotonic() > until) {
+        throw new Error(`still pending: ${JSON.stringify(this.queue.pending().slice(0, 5))}`);
+      }
+      await this.clock.advanceAsync(1000);
+      await settle(8);
+    }
+    await settle(12);
+  }
+
+  #createAt(path: string, remote: ContentRef | null): number {
+    const ino = this.state.nextIno++;
+    this.state.inodes.set(ino, {
+      base: remote,
+      sizeBytes: remote?.sizeBytes ?? 0,
+      mtimeMs: this.clock.now(),
+    });
+    this.state.entries.set(path, { ino, remote });
+    return ino;
+  }
+
+  #removeEntry(path: string, logDelete: boolean): void {
+    const entry = this.#entry(path);
+    this.state.entries.delete(path);
+    if (logDelete && entry.remote !== null)
+      this.queue.log({ type: 'delete', path, expect: entry.remote.key });
+    if (this.#pathsOf(entry.ino).length > 0) return;
+    this.queue.noteRemoved(entry.ino);
+    this.state.staged.delete(entry.ino);
+  }
+
+  #entry(path: string): Entry {
+    const entry = this.state.entries.get(path);
+    if (entry === undefined) throw new Error(`no entry ${path}`);
+    return entry;
+  }
+
+  #inode(ino: number): Inode {
+    const inode = this.state.inodes.get(ino);
+    if (inode === undefined) throw new Error(`no inode ${ino}`);
+    return inode;
+  }
+
+  #pathsOf(ino: number): string[] {
+    return [...this.state.entries].flatMap(([path, entry]) => (entry.ino === ino ? [path] : []));
+  }
+
+  // ---- NamespaceForUploads and InodeContentView -------------------------------------------------------------------------
+
+  uploadTargets(ino: number): readonly UploadTarget[] {
+    return this.#pathsOf(ino).map((path) => ({ path, expect: this.#entry(path).remote?.key ?? null }));
+  }
+
+  mtimeMs(ino: number): number {
+    return this.#inode(ino).mtimeMs;
+  }
+
+  noteCommitted(ino: number, path: string, content: ContentRef, clean: boolean): void {
+    const entry = this.#entry(path);
+    if (entry.ino !== ino) throw new Error(`${path} is another file by now`);
+    entry.remote = content;
+    this.#inode(ino).base = content;
+    if (clean && this.state.staged.has(ino)) throw new Error('called clean while something is staged');
+  }
+
+  keepBoth(ino: number, path: string, theirs: RemoteTheirs | null): string {
+    const entry = this.#entry(path);
+    if (entry.ino !== ino) throw new Error(`${path} is another file by now`);
+    let newPath = '';
+    for (let copy = 1; newPath === '' || this.state.entries.has(newPath); copy += 1) {
+      newPath = conflictPath(path, 'testhost', this.clock.now(), copy);
+    }
+    this.state.entries.delete(path);
+    this.state.entries.set(newPath, { ino, remote: null });
+    if (theirs !== null) this.#createAt(path, theirs.content);
+    return newPath;
+  }
+
+  restoreTheirs(path: string, theirs: RemoteTheirs): void {
+    if (this.state.entries.has(path)) throw new Error(`${path} is taken here`);
+    this.#createAt(path, theirs.content);
+  }
+
+  inodeAt(path: string): number | null {
+    return this.state.entries.get(path)?.ino ?? null;
+  }
+
+  noteDiscarded(ino: number): void {
+    this.discarded.push(ino);
+    this.state.staged.delete(ino);
+    const inode = this.#inode(ino);
+    inode.sizeBytes = inode.base?.sizeBytes ?? 0;
+    if (inode.base === null) for (const path of this.#pathsOf(ino)) this.state.entries.delete(path);
+  }
+
+  relist(paths: readonly string[]): void {
+    this.relisted.push(...paths);
+  }
+
+  base(ino: number): ContentRef | null {
+    return this.#inode(ino).base;
+  }
+
+  sizeBytes(ino: number): number {
+    return this.#inode(ino).sizeBytes;
+  }
+
+  pathOf(ino: number): string | null {
+    return this.#pathsOf(ino)[0] ?? null;
+  }
+
+  // ---- ContentStore: the part of it that uploads use ----------------------------------------------------------------
+
+  readonly content: ContentStore = {
+    read: notHere,
+    write: notHere,
+    truncate: notHere,
+    commit: notHere,
+    writeVerifier: notHere,
+    isStaged: (ino) => this.state.staged.has(ino),
+    snapshot: (ino) => this.#snapshot(ino),
+    forget: (ino) => void this.state.staged.delete(ino),
+    baseChanged: notHere,
+    staged: () => this.#staged(),
+    space: notHere,
+    cacheUse: notHere,
+    evict: notHere,
+    close: () => Promise.resolve(),
+  };
+
+  #staged(): readonly StagedSummary[] {
+    return [...this.state.staged].map(([ino, { bytes }]) => ({
+      ino,
+      sizeBytes: bytes.length,
+      dirtyBytes: bytes.length,
+    }));
+  }
+
+  #snapshot(ino: number): Snapshot | null {
+    const staged = this.state.staged.get(ino);
+    if (staged === undefined) return null;
+    if (this.snapshots.has(ino)) throw new Error('one snapshot of an inode at a time');
+    this.snapshots.add(ino);
+    let settled = false;
+    const settleOnce = (): void => {
+      if (settled) throw new Error('a snapshot was settled twice');
+      settled = true;
+      this.snapshots.delete(ino);
+    };
+    return {
+      ino,
+      sizeBytes: staged.bytes.length,
+      base: this.base(ino),
+      dirty: [{ start: 0, end: staged.bytes.length }],
+      read: async (offset, target) => {
+        await Promise.resolve();
+        target.set(staged.bytes.subarray(offset, offset + target.length));
+      },
+      committed: (content) => {
+        settleOnce();
+        if (keyOf(staged.bytes) !== content.key) throw new Error('committed as other content');
+        const clean = this.state.staged.get(ino)?.version === staged.version;
+        if (clean) this.state.staged.delete(ino);
+        return { clean };
+      },
+      abandoned: () => {
+        settleOnce();
+        return Promise.resolve();
+      },
+    };
+  }
+}
+
+function notHere(): never {
+  throw new Error('the upload queue has no business here');
+}
