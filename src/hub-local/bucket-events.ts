@@ -117,7 +117,7 @@ export class BucketEvents {
       bucket === undefined
         ? [...this.#subscribers.values()]
         : [this.#subscribers.get(bucket.id) ?? new Set()];
-    for (const set of sets) for (const subscriber of [...set]) subscriber.end(polite);
+    for (const set of sets) for (const subscriber of set) subscriber.end(polite);
   }
 }
 

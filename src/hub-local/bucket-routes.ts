@@ -9,8 +9,10 @@ import { sendResolved } from './content.ts';
 import type { Exchange } from './exchange.ts';
 import { globPattern } from './faults.ts';
 import type { HubContext } from './hub-context.ts';
+import { asObject } from './json-object.ts';
 import { nextLink, readCursor, readFlag, readLimit } from './pagination.ts';
 import { badRequest, entryNotFound, Refusal } from './refusal.ts';
+import { redirectIfRenamed } from './renames.ts';
 
 const jsonLimitBytes = 8 * 1024 * 1024;
 const batchLimitBytes = 64 * 1024 * 1024;
@@ -62,12 +64,18 @@ export function addBucketRoutes(hub: HubContext): void {
 }
 
 export function readable(hub: HubContext, exchange: Exchange): Bucket {
-  const bucket = hub.buckets.find(exchange.param('namespace'), exchange.param('name'));
+  const bucket = findBucket(hub, exchange);
   return hub.accounts.requireReadable(hub.accounts.callerOf(exchange), bucket, nameOf(exchange));
 }
 
-function writable(hub: HubContext, exchange: Exchange): Bucket {
+function findBucket(hub: HubContext, exchange: Exchange): Bucket | null {
   const bucket = hub.buckets.find(exchange.param('namespace'), exchange.param('name'));
+  if (bucket === null) redirectIfRenamed(hub, exchange, 'bucket');
+  return bucket;
+}
+
+function writable(hub: HubContext, exchange: Exchange): Bucket {
+  const bucket = findBucket(hub, exchange);
   return hub.accounts.requireWritable(hub.accounts.callerOf(exchange), bucket, nameOf(exchange));
 }
 
@@ -221,12 +229,4 @@ async function resolveFile(hub: HubContext, exchange: Exchange): Promise<void> {
       tokenUrl: `${exchange.base}/api/buckets/${bucket.namespace}/${bucket.name}/xet-read-token`,
     },
   });
-}
-
-/** A JSON body that must be an object. */
-export function asObject(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw badRequest('The request body must be a JSON object');
-  }
-  return value as Readonly<Record<string, unknown>>;
 }

@@ -26,6 +26,8 @@ export class Exchange {
   /** `http://host:port` as this client reaches the server, for absolute links. */
   readonly base: string;
   params: Readonly<Record<string, string>> = {};
+  /** Decoded segments of the pattern's last `*name`. */
+  rest: readonly string[] = [];
   fault: FaultRule | null = null;
   requestBytes = 0;
   responseBytes = 0;

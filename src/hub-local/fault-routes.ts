@@ -2,7 +2,7 @@
 // `/__hubdrive/counters`, with the token of the Hub's owner only.
 
 import { timingSafeEqual } from 'node:crypto';
-import { asObject } from './bucket-routes.ts';
+import { asObject } from './json-object.ts';
 import type { Exchange } from './exchange.ts';
 import type { FaultRule, HubSettings } from './faults.ts';
 import type { HubContext } from './hub-context.ts';

@@ -108,6 +108,7 @@ async function serve(
       if (fault?.status !== undefined) throw faultRefusal(fault, fault.status);
       if (match === null) throw noRoute(options.router, exchange);
       exchange.params = match.params;
+      exchange.rest = match.rest;
       await match.route.handler(exchange);
     }
   } catch (error) {

@@ -8,6 +8,8 @@ import type { CasStore } from './cas-store.ts';
 import type { FaultSwitches } from './faults.ts';
 import type { HubClock } from './hub-clock.ts';
 import type { Handler } from './http-server.ts';
+import type { Renames } from './renames.ts';
+import type { RepoStore } from './repo-store.ts';
 import type { Router } from './router.ts';
 import type { Signer } from './signing.ts';
 
@@ -20,6 +22,8 @@ export interface HubContext {
   readonly cas: CasStore;
   readonly buckets: BucketStore;
   readonly events: BucketEvents;
+  readonly repos: RepoStore;
+  readonly renames: Renames;
   /** Null if `caller` may copy this content from there, else why not. */
   readonly refuseCopy: (caller: Caller, source: CopySource) => string | null;
 }

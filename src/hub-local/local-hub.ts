@@ -18,6 +18,11 @@ import { realClock, type HubClock } from './hub-clock.ts';
 import { HubContent } from './hub-content.ts';
 import type { HubContext } from './hub-context.ts';
 import { startHttpServer, type Handler } from './http-server.ts';
+import { Renames } from './renames.ts';
+import { addRepoAdminRoutes } from './repo-admin-routes.ts';
+import { addRepoRoutes } from './repo-routes.ts';
+import { RepoStore, repoTypes } from './repo-store.ts';
+import { addRepoWriteRoutes } from './repo-write-routes.ts';
 import { Router } from './router.ts';
 import { Signer } from './signing.ts';
 
@@ -78,12 +83,17 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
       cas,
       buckets: new BucketStore(db),
       events,
+      repos: new RepoStore(db),
+      renames: new Renames(db),
       refuseCopy: (caller, source) => refuseCopy(hub, caller, source),
     };
     addAccountRoutes(hub);
     addBucketRoutes(hub);
     addBucketEventRoutes(hub);
     addCasRoutes(hub);
+    addRepoRoutes(hub);
+    addRepoAdminRoutes(hub);
+    addRepoWriteRoutes(hub);
     addFaultRoutes(hub);
     const content = new HubContent(hub);
     const server = await startHttpServer({
@@ -132,12 +142,18 @@ function loadSecret(db: HubDatabase): Buffer {
 
 function refuseCopy(hub: HubContext, caller: Caller, source: CopySource): string | null {
   const [namespace = '', name = ''] = source.id.split('/');
-  if (source.type !== 'bucket') return `Cannot copy from a ${source.type}`;
-  const bucket = hub.buckets.find(namespace, name);
-  if (bucket === null || (bucket.private && !hub.accounts.isMember(caller, namespace))) {
-    return `Source bucket not found: ${source.id}`;
+  const missing = `Source ${source.type} not found: ${source.id}`;
+  const visible = (isPrivate: boolean): boolean => !isPrivate || hub.accounts.isMember(caller, namespace);
+  let holds: boolean;
+  if (source.type === 'bucket') {
+    const bucket = hub.buckets.find(namespace, name);
+    if (bucket === null || !visible(bucket.private)) return missing;
+    holds = hub.buckets.holds(bucket, source.xetHash);
+  } else {
+    const type = repoTypes.find((known) => known === source.type);
+    const repo = type === undefined ? null : hub.repos.find(type, namespace, name);
+    if (repo === null || !visible(repo.private)) return missing;
+    holds = hub.repos.holds(repo, source.xetHash);
   }
-  return hub.buckets.holds(bucket, source.xetHash)
-    ? null
-    : `The source has no file with the hash ${source.xetHash}`;
+  return holds ? null : `The source has no file with the hash ${source.xetHash}`;
 }

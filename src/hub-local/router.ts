@@ -15,6 +15,8 @@ export interface RouteMatch<Handler> {
   readonly route: Route<Handler>;
   /** Decoded; a `*name` holds its segments joined by '/'. */
   readonly params: Readonly<Record<string, string>>;
+  /** The decoded segments of a `*name`. */
+  readonly rest: readonly string[];
 }
 
 interface Compiled<Handler> {
@@ -41,7 +43,9 @@ export class Router<Handler> {
     const parts = pathname.split('/').slice(1);
     while (parts.length > 1 && parts.at(-1) === '') parts.pop();
     for (const candidate of this.#byMethod.get(method) ?? []) {
-      if (fits(candidate, parts)) return { route: candidate.route, params: readParams(candidate, parts) };
+      if (!fits(candidate, parts)) continue;
+      const rest = candidate.rest === null ? [] : parts.slice(candidate.segments.length).map(decodeSegment);
+      return { route: candidate.route, params: readParams(candidate, parts, rest), rest };
     }
     return null;
   }
@@ -61,15 +65,17 @@ function fits<Handler>(candidate: Compiled<Handler>, parts: readonly string[]): 
   });
 }
 
-function readParams<Handler>(candidate: Compiled<Handler>, parts: readonly string[]): Record<string, string> {
+function readParams<Handler>(
+  candidate: Compiled<Handler>,
+  parts: readonly string[],
+  rest: readonly string[],
+): Record<string, string> {
   const params: Record<string, string> = {};
   candidate.segments.forEach((segment, index) => {
     const part = parts[index] ?? '';
     if (segment.startsWith(':')) params[segment.slice(1)] = decodeSegment(part);
   });
-  if (candidate.rest !== null) {
-    params[candidate.rest] = parts.slice(candidate.segments.length).map(decodeSegment).join('/');
-  }
+  if (candidate.rest !== null) params[candidate.rest] = rest.join('/');
   return params;
 }
 
