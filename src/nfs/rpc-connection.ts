@@ -1,0 +1,224 @@
+// One TCP connection: bytes into records, records to the dispatcher, gathered replies to the socket. Serves many calls at a
+// time and replies out of order. Bounded: reading stops while too much is unsent or pending. Anything that is not RPC
+// closes it.
+
+import type net from 'node:net';
+import type { Clock, Log, Timer } from '../shared/log.ts';
+import { BulkReplies } from './bulk-replies.ts';
+import { receiveInto } from './receive-socket.ts';
+import { ReplyGatherer } from './reply-gatherer.ts';
+import type { ReplyPort, RpcDispatcher } from './rpc-dispatcher.ts';
+import { RpcCall } from './rpc-message.ts';
+import type { BulkResults } from './rpc-program.ts';
+import { RecordError, RecordReceiver } from './rpc-record.ts';
+import type { SlabPool } from './slab-pool.ts';
+import { XdrError, XdrReader } from './xdr-cursor.ts';
+
+/** Unsent replies at which no further call is taken (a reader that is too slow). */
+export const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
+/** Calls that wait for something, each some hundred bytes. Linux has at most a few hundred under way. */
+const MAX_PENDING_CALLS = 1024;
+const MAX_QUEUED_READS = 1024;
+/** A peer that has not completed one record by then is no client. */
+const HANDSHAKE_MS = 10_000;
+
+export interface ConnectionServices {
+  readonly dispatcher: RpcDispatcher;
+  readonly pool: SlabPool;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly receivesDirectly: boolean;
+  /** Bytes over all connections, for statistics. */
+  readonly traffic: { receivedBytes: number; sentBytes: number };
+  /** Replies were sent or calls ended. */
+  onProgress(): void;
+  onClose(connection: RpcConnection): void;
+}
+
+export class RpcConnection implements ReplyPort {
+  readonly gatherer: ReplyGatherer;
+  readonly isDirect: boolean;
+  readonly #socket: net.Socket;
+  readonly #services: ConnectionServices;
+  readonly #receiver = new RecordReceiver();
+  readonly #call: RpcCall;
+  readonly #bulk: BulkReplies;
+  #handshake: Timer | null;
+  #pendingCalls = 0;
+  #isAdmitted = false;
+  #isServing = false;
+  #isReading = false;
+  #isFlushDue = false;
+  #isStopping = false;
+  #isClosed = false;
+
+  /** `accepted` is paused. Calls are served after `admit`. */
+  constructor(accepted: net.Socket, services: ConnectionServices) {
+    this.#services = services;
+    const { bytes } = this.#receiver;
+    this.#call = new RpcCall(new XdrReader(bytes, 0, 0), accepted.remoteAddress ?? '');
+    this.gatherer = new ReplyGatherer(
+      services.pool,
+      (chunks, sent) => this.#write(chunks, sent),
+      () => this.#serve(),
+    );
+    this.#bulk = new BulkReplies(this.gatherer, services.pool, services.clock, () => this.lateReply());
+    const sink = {
+      space: () => this.#space(),
+      received: (count: number) => this.#received(count),
+    };
+    const { socket, isDirect } = receiveInto(accepted, sink, services.receivesDirectly);
+    this.#socket = socket;
+    this.isDirect = isDirect;
+    socket.setNoDelay(true);
+    socket.on('error', (error) => services.log.debug('A connection broke', { cause: error.message }));
+    socket.once('close', () => this.#closed());
+    this.#handshake = services.clock.schedule(HANDSHAKE_MS, () => this.#refuse('It sent no call in time'));
+  }
+
+  get pendingCalls(): number {
+    return this.#pendingCalls + this.#bulk.pending + this.#bulk.queued;
+  }
+
+  /** Nothing is being served and every reply is with the kernel. */
+  get isIdle(): boolean {
+    return this.pendingCalls === 0 && this.gatherer.unsentBytes === 0;
+  }
+
+  /** The peer may be served. */
+  admit(): void {
+    if (this.#isClosed) return;
+    this.#isAdmitted = true;
+    this.#serve();
+  }
+
+  /** Takes no further call; those under way are still answered. */
+  stop(): void {
+    this.#isStopping = true;
+    this.#setReading(false);
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  submitBulk(xid: number, bulk: BulkResults): void {
+    this.#bulk.submit(xid, bulk);
+  }
+
+  countPending(change: 1 | -1): void {
+    this.#pendingCalls += change;
+  }
+
+  /** Late replies of one turn go out together. */
+  lateReply(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    queueMicrotask(() => {
+      this.#isFlushDue = false;
+      this.#serve();
+    });
+  }
+
+  replay(reply: Uint8Array): void {
+    this.gatherer.begin(reply.length);
+    const { out } = this.gatherer;
+    out.bytes.set(reply, out.position);
+    out.position += reply.length;
+    this.gatherer.end();
+    this.lateReply();
+  }
+
+  #isBlocked(): boolean {
+    return (
+      !this.#isAdmitted ||
+      this.#isStopping ||
+      this.#isClosed ||
+      this.gatherer.unsentBytes > MAX_UNSENT_BYTES ||
+      this.#pendingCalls >= MAX_PENDING_CALLS ||
+      this.#bulk.queued >= MAX_QUEUED_READS
+    );
+  }
+
+  #space(): Uint8Array {
+    return this.#receiver.space();
+  }
+
+  #received(count: number): void {
+    this.#services.traffic.receivedBytes += count;
+    this.#receiver.received(count);
+    this.#serve();
+  }
+
+  /** Serves what has been received as far as the limits allow, sends what is ready, and reads on or not. */
+  #serve(): void {
+    if (this.#isServing) return;
+    this.#isServing = true;
+    let isDrained = false;
+    try {
+      while (!isDrained && !this.#isBlocked()) {
+        if (this.#receiver.next()) this.#serveRecord();
+        else isDrained = true;
+      }
+    } catch (error) {
+      this.#failed(error);
+    }
+    if (this.#isClosed) this.gatherer.discard();
+    else this.gatherer.flush();
+    this.#isServing = false;
+    if (!this.#isClosed) this.#setReading(isDrained && !this.#isBlocked());
+    if (this.#isStopping) this.#services.onProgress();
+  }
+
+  #serveRecord(): void {
+    const receiver = this.#receiver;
+    this.#call.reader.reset(receiver.bytes, receiver.view, receiver.start, receiver.end);
+    this.#services.dispatcher.serve(this.#call, this);
+    if (this.#handshake === null) return;
+    this.#handshake.cancel();
+    this.#handshake = null;
+  }
+
+  #failed(error: unknown): void {
+    if (error instanceof RecordError || error instanceof XdrError) {
+      this.#refuse(error.message);
+      return;
+    }
+    this.#services.log.error('A connection failed', {}, error);
+    this.#socket.destroy();
+  }
+
+  /** What the peer sent is never logged. */
+  #refuse(cause: string): void {
+    this.#services.log.warn('Closed a connection that does not speak RPC', { cause });
+    this.#socket.destroy();
+  }
+
+  #setReading(isReading: boolean): void {
+    if (this.#isReading === isReading || (isReading && this.#isStopping)) return;
+    this.#isReading = isReading;
+    if (isReading) this.#socket.resume();
+    else this.#socket.pause();
+  }
+
+  #write(chunks: readonly Uint8Array[], sent: (index: number) => void): void {
+    const socket = this.#socket;
+    const { traffic } = this.#services;
+    const isGathered = chunks.length > 1;
+    if (isGathered) socket.cork();
+    chunks.forEach((chunk, index) => {
+      traffic.sentBytes += chunk.length;
+      socket.write(chunk, () => sent(index));
+    });
+    if (isGathered) socket.uncork();
+  }
+
+  #closed(): void {
+    this.#isClosed = true;
+    this.#handshake?.cancel();
+    this.#handshake = null;
+    this.#bulk.close();
+    this.gatherer.discard();
+    this.#services.onClose(this);
+  }
+}
