@@ -1,0 +1,387 @@
+// Plain bytes of remote content on this disk, shared by all mounts and kept over restarts: one sparse file per content and
+// the ranges it holds. Used by lazy-file.ts (fill, read) and snapshot.ts (a sent version becomes cache). It never fetches.
+//
+// Ranges are recorded only after the data was fdatasynced, lazily and in batches, so that a crash can lose cache but never
+// invent bytes. Eviction deletes row, then file; descriptors that are open elsewhere stay valid until they are closed.
+
+import { createHash } from 'node:crypto';
+import type { ContentRef } from '../hub/remote-store.ts';
+import type { Clock, Log, Timer } from '../shared/log.ts';
+import type { CacheIndex } from './cache-index.ts';
+import { ExtentMap } from './extents.ts';
+import type { HandlePool } from './handle-pool.ts';
+import { LocalFile } from './local-file.ts';
+import type { HotMemory } from './local-file.ts';
+import { errnoOf } from './staging-disk.ts';
+import type { StagingDisk } from './staging-disk.ts';
+
+/** How long filled ranges and uses may go unrecorded. */
+const recordDelayMs = 2000;
+/** An eviction for the size limit goes on until this part of the limit is free, so that it does not run all the time. */
+const slackShare = 0.05;
+const evictionBatch = 16;
+
+/** The cache's view of one content. `extents` are readable; only what was recorded survives a restart. */
+export interface CachedContent {
+  readonly content: ContentRef;
+  file: LocalFile | null;
+  /** Row of the index; null until something is stored. */
+  id: number | null;
+  revision: number;
+  readonly extents: ExtentMap;
+  /** In the file, not yet recorded. */
+  unrecorded: ExtentMap;
+  used: boolean;
+  /** Evicted or found damaged: open it anew. */
+  gone: boolean;
+  /** A sent staging file that still waits for its move into the cache folder. */
+  adopting: boolean;
+}
+
+export interface ContentCacheOptions {
+  readonly directory: string;
+  readonly limitBytes: number;
+  readonly index: CacheIndex;
+  readonly disk: StagingDisk;
+  readonly pool: HandlePool;
+  readonly memory: HotMemory;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class ContentCache {
+  readonly #options: ContentCacheOptions;
+  readonly #entries = new Map<string, CachedContent>();
+  readonly #unrecorded = new Set<CachedContent>();
+  readonly #used = new Set<CachedContent>();
+  #timer: Timer | null = null;
+  #recording: Promise<void> | null = null;
+  #usedBytes: number;
+  /** The last store failed: told once in the log. */
+  #full = false;
+  #closed = false;
+
+  constructor(options: ContentCacheOptions) {
+    this.#options = options;
+    this.#usedBytes = options.index.usedBytes();
+  }
+
+  get usedBytes(): number {
+    let pending = 0;
+    for (const entry of this.#unrecorded) pending += entry.unrecorded.totalBytes;
+    return this.#usedBytes + pending;
+  }
+
+  get limitBytes(): number {
+    return this.#options.limitBytes;
+  }
+
+  open(content: ContentRef): CachedContent {
+    const known = this.#entries.get(content.key);
+    if (known !== undefined) return known;
+    const entry: CachedContent = {
+      content,
+      file: null,
+      id: null,
+      revision: 0,
+      extents: new ExtentMap(),
+      unrecorded: new ExtentMap(),
+      used: false,
+      gone: false,
+      adopting: false,
+    };
+    this.#entries.set(content.key, entry);
+    this.refresh(entry);
+    return entry;
+  }
+
+  /** Forgets the entry in memory; what is not recorded yet keeps it until it is. */
+  release(entry: CachedContent): void {
+    if (entry.unrecorded.count > 0 || entry.adopting) return;
+    entry.file?.release();
+    this.#drop(entry);
+  }
+
+  /** Takes over what other threads recorded since. */
+  refresh(entry: CachedContent): void {
+    const { index, disk } = this.#options;
+    if (entry.adopting || entry.gone) return;
+    if (entry.id !== null) {
+      const revision = index.revisionOf(entry.id);
+      if (revision === entry.revision) return;
+      if (revision === null) return this.#lose(entry);
+    }
+    const row = index.find(entry.content.key, entry.content.sizeBytes);
+    if (row === null) return;
+    if (entry.id !== null && row.id !== entry.id) return this.#lose(entry);
+    const path = this.#pathOf(entry.content.key, row.id);
+    if (row.extents.count > 0 && (disk.sizeOf(path) ?? 0) < row.extents.end) {
+      this.#options.log.warn('a cache file was missing or too short and is dropped', { path });
+      index.remove(row.id);
+      disk.unlink(path);
+      if (entry.id !== null) this.#lose(entry);
+      return;
+    }
+    entry.id = row.id;
+    entry.revision = row.revision;
+    entry.file ??= this.#fileAt(path, row.extents.count === 0);
+    entry.extents.addAll(row.extents);
+  }
+
+  /** Whether the bytes were stored: false where this disk has no room, and nothing changed then. */
+  store(entry: CachedContent, offset: number, bytes: Uint8Array): boolean {
+    if (entry.extents.covers(offset, offset + bytes.length)) return true;
+    try {
+      entry.file ??= this.#create(entry);
+      entry.file.write(bytes, offset);
+    } catch (error) {
+      // Another mount evicted it: the next bytes go to a new file.
+      if (errnoOf(error) === 'ENOENT') this.#lose(entry);
+      if (!this.#full)
+        this.#options.log.warn('the cache cannot store bytes', { cause: errnoOf(error) ?? String(error) });
+      this.#full = true;
+      return false;
+    }
+    this.#full = false;
+    entry.extents.add(offset, offset + bytes.length);
+    entry.unrecorded.add(offset, offset + bytes.length);
+    this.#unrecorded.add(entry);
+    this.#schedule();
+    return true;
+  }
+
+  noteUse(entry: CachedContent): void {
+    entry.used = true;
+    this.#used.add(entry);
+    this.#schedule();
+  }
+
+  /** The file is not what the index says: it goes, and the content counts as not cached. */
+  discard(entry: CachedContent): void {
+    if (entry.gone) return;
+    if (entry.id !== null && this.#options.index.remove(entry.id) !== null)
+      this.#usedBytes = this.#options.index.usedBytes();
+    if (entry.file !== null) this.#options.disk.unlink(entry.file.path);
+    this.#lose(entry);
+  }
+
+  /**
+   * The bytes of a sent staging file serve as cache of `content` from here on; `settleAdoption` makes it last. False where
+   * the content is cached already: the caller keeps the file.
+   */
+  adopt(content: ContentRef, file: LocalFile, extents: ExtentMap): boolean {
+    if (extents.totalBytes > this.#options.limitBytes) return false;
+    const known = this.open(content);
+    if (known.extents.totalBytes >= extents.totalBytes) return false;
+    this.#drop(known);
+    known.gone = true;
+    this.#entries.set(content.key, {
+      content,
+      file,
+      id: null,
+      revision: 0,
+      extents: extents.copy(),
+      unrecorded: extents.copy(),
+      used: true,
+      gone: false,
+      adopting: true,
+    });
+    return true;
+  }
+
+  /** Undoes `adopt` where the transaction around it failed. */
+  disown(content: ContentRef, file: LocalFile): void {
+    const entry = this.#entries.get(content.key);
+    if (entry === undefined || entry.file !== file) return;
+    entry.gone = true;
+    this.#drop(entry);
+  }
+
+  /** Moves the adopted file into the cache folder. Called once nothing can bring the staged version back. */
+  settleAdoption(content: ContentRef, file: LocalFile): void {
+    const { disk, index, clock } = this.#options;
+    const entry = this.#entries.get(content.key);
+    if (entry === undefined || entry.file !== file || !entry.adopting) {
+      file.release();
+      disk.unlink(file.path);
+      return;
+    }
+    try {
+      const existing = index.find(content.key, content.sizeBytes);
+      if (existing !== null) {
+        index.remove(existing.id);
+        disk.unlink(this.#pathOf(content.key, existing.id));
+      }
+      const { row, isNew } = index.create(content.key, content.sizeBytes, clock.now());
+      if (!isNew) throw new Error('another mount caches it at the same time');
+      disk.step('adoption-announced');
+      const path = this.#pathOf(content.key, row.id);
+      disk.makeDirectory(this.#folderOf(content.key));
+      disk.rename(file.path, path);
+      file.path = path;
+      disk.step('adopted');
+      entry.id = row.id;
+      entry.revision = row.revision;
+      entry.adopting = false;
+      this.#unrecorded.add(entry);
+      this.#schedule();
+    } catch (error) {
+      this.#options.log.info('a sent file did not become cache', { cause: String(error) });
+      disk.unlink(file.path);
+      this.#lose(entry);
+    }
+  }
+
+  /** Deletes the longest unused contents. Resolves to the bytes freed, which may be less than asked. */
+  async evict(bytes: number): Promise<number> {
+    const { index, disk } = this.#options;
+    this.#recordUses();
+    let freed = 0;
+    while (freed < bytes) {
+      const oldest = index.oldest(evictionBatch);
+      if (oldest.length === 0) break;
+      for (const { id, key } of oldest) {
+        if (freed >= bytes) break;
+        const removed = index.remove(id);
+        if (removed === null) continue;
+        disk.unlink(this.#pathOf(key, id));
+        freed += removed;
+        const entry = this.#entries.get(key);
+        if (entry !== undefined && entry.id === id) {
+          freed += entry.unrecorded.totalBytes;
+          this.#lose(entry);
+        }
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#usedBytes = index.usedBytes();
+    return freed;
+  }
+
+  /** Syncs and records what was stored so far. Concurrent callers share one round, which may miss what came after its start. */
+  record(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#recording ??= this.#recordAll().finally(() => {
+      this.#recording = null;
+      if (this.#unrecorded.size > 0) this.#schedule();
+    });
+    return this.#recording;
+  }
+
+  /** Deletes cache files that no row names: leftovers of a crash between row and file. */
+  async sweep(isStopped: () => boolean): Promise<void> {
+    const { disk, directory, index } = this.#options;
+    for (const folder of await disk.list(directory)) {
+      if (!/^[0-9a-f]{2}$/.test(folder)) continue;
+      for (const name of await disk.list(`${directory}/${folder}`)) {
+        if (isStopped()) return;
+        const id = Number(name.slice(name.lastIndexOf('-') + 1));
+        if (Number.isSafeInteger(id) && index.revisionOf(id) === null)
+          disk.unlink(`${directory}/${folder}/${name}`);
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#recording;
+    await this.record();
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#options.index.close();
+  }
+
+  async #recordAll(): Promise<void> {
+    const { index, disk, clock, log } = this.#options;
+    for (const entry of [...this.#unrecorded]) {
+      if (entry.adopting || entry.id === null || entry.file === null) continue;
+      this.#unrecorded.delete(entry);
+      const added = entry.unrecorded;
+      entry.unrecorded = new ExtentMap();
+      try {
+        await entry.file.withDescriptor((descriptor) => disk.syncData(descriptor));
+        disk.step('cache-synced');
+        if (entry.gone) continue;
+        const row = index.merge(entry.id, entry.content.key, entry.content.sizeBytes, added, clock.now());
+        if (row === null) {
+          // Evicted by another mount; our open may have made the file anew.
+          disk.unlink(entry.file.path);
+          this.#lose(entry);
+          continue;
+        }
+        entry.revision = row.revision;
+        entry.extents.addAll(row.extents);
+        this.#used.delete(entry);
+        disk.step('cache-recorded');
+      } catch (error) {
+        log.warn('cached bytes could not be kept', { key: entry.content.key, cause: String(error) });
+        for (const { start, end } of added.ranges()) entry.extents.remove(start, end);
+      }
+    }
+    this.#recordUses();
+    this.#usedBytes = index.usedBytes();
+    const excess = this.#usedBytes - this.#options.limitBytes;
+    if (excess > 0) await this.evict(excess + this.#options.limitBytes * slackShare);
+  }
+
+  #recordUses(): void {
+    if (this.#used.size === 0) return;
+    const entries = [...this.#used].filter((entry) => entry.id !== null && !entry.gone);
+    this.#used.clear();
+    for (const entry of entries) entry.used = false;
+    const ids = entries.map((entry) => entry.id ?? 0);
+    const gone = new Set(this.#options.index.touch(ids, this.#options.clock.now()));
+    for (const entry of entries) if (entry.id !== null && gone.has(entry.id)) this.#lose(entry);
+  }
+
+  #schedule(): void {
+    if (this.#timer !== null || this.#closed || this.#recording !== null) return;
+    this.#timer = this.#options.clock.schedule(recordDelayMs, () => {
+      this.#timer = null;
+      this.record().catch((error: unknown) =>
+        this.#options.log.error('recording the cache failed', {}, error),
+      );
+    });
+  }
+
+  #create(entry: CachedContent): LocalFile {
+    const { index, disk, clock } = this.#options;
+    const { row } = index.create(entry.content.key, entry.content.sizeBytes, clock.now());
+    disk.makeDirectory(this.#folderOf(entry.content.key));
+    entry.id = row.id;
+    entry.revision = row.revision;
+    return this.#fileAt(this.#pathOf(entry.content.key, row.id), true);
+  }
+
+  #fileAt(path: string, create: boolean): LocalFile {
+    return new LocalFile(this.#options.pool, this.#options.memory, path, create);
+  }
+
+  #lose(entry: CachedContent): void {
+    entry.gone = true;
+    entry.file?.release();
+    this.#drop(entry);
+  }
+
+  #drop(entry: CachedContent): void {
+    this.#unrecorded.delete(entry);
+    this.#used.delete(entry);
+    if (this.#entries.get(entry.content.key) === entry) this.#entries.delete(entry.content.key);
+  }
+
+  #folderOf(key: string): string {
+    return `${this.#options.directory}/${fileNameOf(key).folder}`;
+  }
+
+  #pathOf(key: string, id: number): string {
+    return `${this.#folderOf(key)}/${fileNameOf(key).name}-${id}`;
+  }
+}
+
+/** Keys come from the Hub: only the known forms reach the file system as they are. */
+function fileNameOf(key: string): { readonly folder: string; readonly name: string } {
+  const match = /^(xet|git):([0-9a-f]{40}|[0-9a-f]{64})$/.exec(key);
+  const hash = match?.[2] ?? createHash('sha256').update(key).digest('hex');
+  return { folder: hash.slice(0, 2), name: `${match?.[1] ?? 'other'}-${hash}` };
+}

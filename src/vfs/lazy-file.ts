@@ -1,0 +1,367 @@
+// Reads of one remote content: from the cache where the bytes are there, else fetched. One flight per range: a read that
+// meets a fetch of its bytes waits for it, and is answered as soon as its own bytes came, not when the fetch ends. Nothing here is
+// shared with another content except the read-ahead budget, so a stalled fetch cannot block another file.
+
+import type { ByteRange, ContentRef, RemoteStore } from '../hub/remote-store.ts';
+import type { Clock, Log, Timer } from '../shared/log.ts';
+import type { CachedContent, ContentCache } from './content-cache.ts';
+import { ExtentMap } from './extents.ts';
+import type { FetchBudget, FetchTicket } from './fetch-budget.ts';
+import { FetchJob } from './fetch-job.ts';
+import type { FetchOutcome, FetchPriority } from './fetch-job.ts';
+import type { MaybePromise } from './file-system.ts';
+import { FsError } from './fs-error.ts';
+import { fromHubError } from './hub-error.ts';
+import type { ActivitySink } from './parts.ts';
+import { ReadAhead } from './read-ahead.ts';
+
+/** After this a READ is told to come back (JUKEBOX): clients take longer silence for a dead server. */
+const longestWaitMs = 10_000;
+/** A fetch that keeps failing is retried this long after the last READ that wanted it. */
+const interestMs = 60_000;
+/** What no retry can mend is answered from memory for this long, so that a stubborn program does not flood the Hub. */
+const failureMemoryMs = 5000;
+/** Fetches that "succeed" without the bytes of a waiting read are tried again this often. */
+const fruitlessLimit = 3;
+
+export interface LazyFileSurroundings {
+  readonly remote: RemoteStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly activity: ActivitySink;
+  readonly cache: ContentCache;
+  readonly budget: FetchBudget;
+}
+
+/** `edit`: the bytes are fetched to make a new version; such reads wait without limit, until `signal`. */
+export interface ReadPurpose {
+  readonly edit: boolean;
+  readonly signal?: AbortSignal;
+}
+
+const programRead: ReadPurpose = { edit: false };
+
+interface Waiter {
+  readonly start: number;
+  readonly end: number;
+  readonly target: Uint8Array;
+  readonly targetOffset: number;
+  readonly edit: boolean;
+  /** Copied straight into `target` because the disk had no room for them. */
+  readonly copied: ExtentMap;
+  fruitless: number;
+  settle: (error: FsError | null) => void;
+}
+
+export class LazyFile {
+  readonly content: ContentRef;
+  readonly #around: LazyFileSurroundings;
+  readonly #readAhead: ReadAhead;
+  readonly #jobs = new Set<FetchJob>();
+  readonly #waiters = new Set<Waiter>();
+  readonly #resumeReadAhead = (): void => this.#prefetch();
+  #entry: CachedContent;
+  #lastInterestMs = -Infinity;
+  /** Read-ahead rests after a failure: the reads themselves find out when the Hub is back. */
+  #readAheadPausedUntilMs = -Infinity;
+  #failure: { readonly error: FsError; readonly untilMs: number } | null = null;
+  #closed = false;
+
+  constructor(content: ContentRef, around: LazyFileSurroundings) {
+    this.content = content;
+    this.#around = around;
+    this.#entry = around.cache.open(content);
+    this.#readAhead = new ReadAhead(content.sizeBytes);
+  }
+
+  get isIdle(): boolean {
+    return this.#jobs.size === 0 && this.#waiters.size === 0;
+  }
+
+  /**
+   * Fills `length` bytes of `target` from `offset`, both within the content. `target` is borrowed until it is done. EAGAIN after
+   * 10 s without the bytes (the fetch goes on), EACCES or EIO for what no retry can mend.
+   */
+  read(
+    offset: number,
+    target: Uint8Array,
+    targetOffset: number,
+    length: number,
+    purpose: ReadPurpose = programRead,
+  ): MaybePromise<void> {
+    const entry = this.#entry;
+    if (!entry.gone && entry.file !== null && entry.extents.covers(offset, offset + length)) {
+      if (!entry.used) this.#around.cache.noteUse(entry);
+      if (entry.extents.totalBytes < this.content.sizeBytes && !purpose.edit) this.#noteRead(offset, length);
+      return this.#readCached(entry, offset, target, targetOffset, length, purpose);
+    }
+    return this.#readMissing(offset, target, targetOffset, length, purpose);
+  }
+
+  isCached(start: number, end: number): boolean {
+    return !this.#entry.gone && this.#entry.extents.covers(start, end);
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  releaseDescriptor(): void {
+    this.#entry.file?.release();
+  }
+
+  /** Ends read-ahead; reads that wait are still served. */
+  stopReadAhead(): void {
+    this.#readAhead.forget();
+    this.#around.budget.forget(this.#resumeReadAhead);
+    for (const job of this.#jobs) {
+      if (job.priority === 'prefetch' && !this.#isAwaited(job)) job.abort();
+    }
+  }
+
+  /** Aborts everything; reads that wait get EAGAIN. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.stopReadAhead();
+    for (const job of this.#jobs) job.abort();
+    for (const waiter of [...this.#waiters]) waiter.settle(this.#notYet('the mount is closing'));
+    this.#around.cache.release(this.#entry);
+  }
+
+  #readCached(
+    entry: CachedContent,
+    offset: number,
+    target: Uint8Array,
+    targetOffset: number,
+    length: number,
+    purpose: ReadPurpose,
+  ): MaybePromise<void> {
+    try {
+      const reading = entry.file?.read(target, targetOffset, length, offset);
+      if (reading === undefined) return undefined;
+      return reading.catch((error: unknown) => {
+        this.#discardEntry(entry, error);
+        return this.read(offset, target, targetOffset, length, purpose);
+      });
+    } catch (error) {
+      this.#discardEntry(entry, error);
+      return this.#readMissing(offset, target, targetOffset, length, purpose);
+    }
+  }
+
+  #discardEntry(entry: CachedContent, error: unknown): void {
+    if (entry.gone) return;
+    this.#around.log.warn('cached bytes were unreadable and are fetched again', {
+      key: this.content.key,
+      cause: String(error),
+    });
+    this.#around.cache.discard(entry);
+  }
+
+  #readMissing(
+    offset: number,
+    target: Uint8Array,
+    targetOffset: number,
+    length: number,
+    purpose: ReadPurpose,
+  ): MaybePromise<void> {
+    if (this.#closed) throw this.#notYet('the mount is closing');
+    const entry = this.#freshEntry();
+    this.#around.cache.refresh(entry);
+    if (!entry.gone && entry.file !== null && entry.extents.covers(offset, offset + length)) {
+      return this.#readCached(entry, offset, target, targetOffset, length, purpose);
+    }
+    if (this.#failure !== null) {
+      if (this.#around.clock.monotonic() < this.#failure.untilMs) throw this.#failure.error;
+      this.#failure = null;
+    }
+    const waiting = this.#wait(offset, target, targetOffset, length, purpose);
+    if (!purpose.edit) this.#noteRead(offset, length);
+    return waiting;
+  }
+
+  #wait(
+    offset: number,
+    target: Uint8Array,
+    targetOffset: number,
+    length: number,
+    purpose: ReadPurpose,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let timer: Timer | null = null;
+      const onAbort = (): void => waiter.settle(this.#notYet('the caller gave up'));
+      const waiter: Waiter = {
+        start: offset,
+        end: offset + length,
+        target,
+        targetOffset,
+        edit: purpose.edit,
+        copied: new ExtentMap(),
+        fruitless: 0,
+        settle: (error) => {
+          if (!this.#waiters.delete(waiter)) return;
+          timer?.cancel();
+          purpose.signal?.removeEventListener('abort', onAbort);
+          if (error !== null) reject(error);
+          else resolve(this.#readArrived(waiter, purpose));
+        },
+      };
+      this.#waiters.add(waiter);
+      if (purpose.signal?.aborted === true) return onAbort();
+      purpose.signal?.addEventListener('abort', onAbort, { once: true });
+      if (!purpose.edit) {
+        timer = this.#around.clock.schedule(longestWaitMs, () =>
+          waiter.settle(this.#notYet('the Hub did not deliver the bytes in time')),
+        );
+      }
+      this.#fetchFor(waiter);
+    });
+  }
+
+  async #readArrived(waiter: Waiter, purpose: ReadPurpose): Promise<void> {
+    for (const { start, end } of waiter.copied.gaps(waiter.start, waiter.end)) {
+      await this.read(start, waiter.target, waiter.targetOffset + start - waiter.start, end - start, purpose);
+    }
+  }
+
+  /** Starts what is needed for `waiter` and not under way. */
+  #fetchFor(waiter: Waiter): void {
+    this.#lastInterestMs = this.#around.clock.monotonic();
+    for (const gap of this.#freshEntry().extents.gaps(waiter.start, waiter.end)) {
+      for (const { start, end } of this.#notInFlight(gap))
+        this.#start({ start, end }, 'foreground', waiter.edit, null);
+    }
+  }
+
+  #notInFlight(range: ByteRange): readonly ByteRange[] {
+    if (this.#jobs.size === 0) return [range];
+    const inFlight = new ExtentMap();
+    for (const job of this.#jobs) inFlight.add(job.start, job.end);
+    return inFlight.gaps(range.start, range.end);
+  }
+
+  #noteRead(offset: number, length: number): void {
+    if (this.#readAhead.note(offset, length)) this.#prefetch();
+  }
+
+  #prefetch(): void {
+    const { budget, clock } = this.#around;
+    while (!this.#closed && clock.monotonic() >= this.#readAheadPausedUntilMs) {
+      if (!budget.hasRoom(this.#prefetchJobs(), this.#resumeReadAhead)) return;
+      const range = this.#readAhead.next();
+      if (range === null) return;
+      for (const gap of this.#freshEntry().extents.gaps(range.start, range.end)) {
+        for (const free of this.#notInFlight(gap)) {
+          this.#start(free, 'prefetch', false, budget.take(free.end - free.start));
+        }
+      }
+    }
+  }
+
+  #prefetchJobs(): number {
+    let count = 0;
+    for (const job of this.#jobs) if (job.priority === 'prefetch') count += 1;
+    return count;
+  }
+
+  #start(range: ByteRange, priority: FetchPriority, edit: boolean, ticket: FetchTicket | null): void {
+    const { remote, clock } = this.#around;
+    const job: FetchJob = new FetchJob({
+      remote,
+      clock,
+      content: this.content,
+      range,
+      priority,
+      sink: (offset, bytes) => this.#take(offset, bytes, edit, ticket),
+      missing: () => this.#missingOf(range),
+      isWanted: () => this.#isAwaited(job) || (priority === 'foreground' && this.#isOfInterest()),
+    });
+    this.#jobs.add(job);
+    job.run().then(
+      (outcome) => this.#ended(job, ticket, outcome),
+      (cause: unknown) => this.#ended(job, ticket, { type: 'failed', cause }),
+    );
+  }
+
+  #missingOf({ start, end }: ByteRange): ByteRange | null {
+    const gaps = this.#freshEntry().extents.gaps(start, end);
+    const first = gaps[0];
+    const last = gaps.at(-1);
+    return first === undefined || last === undefined ? null : { start: first.start, end: last.end };
+  }
+
+  #isAwaited(job: FetchJob): boolean {
+    for (const waiter of this.#waiters) if (job.overlaps(waiter.start, waiter.end)) return true;
+    return false;
+  }
+
+  #isOfInterest(): boolean {
+    return this.#around.clock.monotonic() - this.#lastInterestMs < interestMs;
+  }
+
+  /** Called by the Hub client with bytes that are valid during the call only. */
+  #take(offset: number, bytes: Uint8Array, edit: boolean, ticket: FetchTicket | null): void {
+    if (this.#closed) return;
+    const { activity, cache } = this.#around;
+    activity.count('downloadedBytes', bytes.length);
+    if (edit) activity.count('editDownloadedBytes', bytes.length);
+    ticket?.delivered(bytes.length);
+    this.#failure = null;
+    const usable = bytes.subarray(0, Math.max(0, this.content.sizeBytes - offset));
+    const isStored = cache.store(this.#freshEntry(), offset, usable);
+    const end = offset + usable.length;
+    for (const waiter of [...this.#waiters]) {
+      if (waiter.start >= end || offset >= waiter.end) continue;
+      if (!isStored) copyInto(waiter, offset, usable);
+      if (this.#hasAll(waiter)) waiter.settle(null);
+    }
+  }
+
+  #hasAll(waiter: Waiter): boolean {
+    const { extents } = this.#entry;
+    if (waiter.copied.count === 0) return extents.covers(waiter.start, waiter.end);
+    return waiter.copied.gaps(waiter.start, waiter.end).every(({ start, end }) => extents.covers(start, end));
+  }
+
+  #ended(job: FetchJob, ticket: FetchTicket | null, outcome: FetchOutcome): void {
+    this.#jobs.delete(job);
+    ticket?.end();
+    if (this.#closed) return;
+    const nowMs = this.#around.clock.monotonic();
+    if (outcome.type !== 'delivered') this.#readAheadPausedUntilMs = nowMs + failureMemoryMs;
+    const waiters = [...this.#waiters].filter((waiter) => job.overlaps(waiter.start, waiter.end));
+    if (outcome.type === 'failed') {
+      const error = fromHubError(outcome.cause, 'read', this.content.path);
+      this.#around.log.warn('fetching from the Hub failed', { key: this.content.key, cause: error.message });
+      if (job.priority === 'foreground') this.#failure = { error, untilMs: nowMs + failureMemoryMs };
+      for (const waiter of waiters) waiter.settle(error);
+      return;
+    }
+    for (const waiter of waiters) {
+      if (this.#hasAll(waiter)) waiter.settle(null);
+      else if (waiter.fruitless++ < fruitlessLimit) this.#fetchFor(waiter);
+      else
+        waiter.settle(
+          new FsError('EIO', 'read', { path: this.content.path, message: 'the Hub did not send the bytes' }),
+        );
+    }
+    this.#prefetch();
+  }
+
+  #freshEntry(): CachedContent {
+    if (this.#entry.gone) this.#entry = this.#around.cache.open(this.content);
+    return this.#entry;
+  }
+
+  #notYet(message: string): FsError {
+    return new FsError('EAGAIN', 'read', { path: this.content.path, message });
+  }
+}
+
+function copyInto(waiter: Waiter, offset: number, bytes: Uint8Array): void {
+  const start = Math.max(waiter.start, offset);
+  const end = Math.min(waiter.end, offset + bytes.length);
+  waiter.target.set(bytes.subarray(start - offset, end - offset), waiter.targetOffset + start - waiter.start);
+  waiter.copied.add(start, end);
+}

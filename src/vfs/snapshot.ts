@@ -1,0 +1,166 @@
+// Freezes a version of a staged file so that it can be sent while programs go on writing: the layer with all changes stays
+// as it is, later writes go to a new one above it. Both are in the index, so that after a crash they become one staged file again.
+
+import type { ByteRange, ContentRef } from '../hub/remote-store.ts';
+import type { ContentCache } from './content-cache.ts';
+import { fromDiskError } from './disk-error.ts';
+import { FsError } from './fs-error.ts';
+import { readLayers } from './layered-read.ts';
+import type { Snapshot } from './parts.ts';
+import type { StagedFile } from './staged-file.ts';
+import type { StagedLayer } from './staged-layer.ts';
+import type { StagingArea } from './staging-area.ts';
+
+/**
+ * Null when the file was forgotten meanwhile. The data is committed first: what is sent is never less safe here than on the Hub.
+ * Rejects with EAGAIN where a version is frozen already, and with the errors of a commit.
+ */
+export async function takeSnapshot(
+  file: StagedFile,
+  area: StagingArea,
+  cache: ContentCache,
+): Promise<Snapshot | null> {
+  if (file.isFrozen) {
+    throw new FsError('EAGAIN', 'snapshot', {
+      path: area.pathOf(file.ino) ?? `inode ${file.ino}`,
+      message: 'another version of it is being sent',
+    });
+  }
+  file.isFrozen = true;
+  try {
+    await area.merge(file);
+    await file.commit();
+    if (file.isForgotten) return null;
+    return freeze(file, area, cache);
+  } catch (error) {
+    file.isFrozen = false;
+    throw error;
+  }
+}
+
+function freeze(file: StagedFile, area: StagingArea, cache: ContentCache): Snapshot {
+  const frozen = file.top;
+  const sizeBytes = area.sizeBytes(file.ino);
+  area.database.transaction(() => {
+    file.putRow();
+    file.top = area.newLayer(file.ino, null, sizeBytes);
+    file.lower = frozen;
+    area.database.onRollback(() => {
+      file.top = frozen;
+      file.lower = null;
+    });
+    file.putRow();
+  });
+  area.disk.step('frozen');
+  return new FrozenVersion(file, frozen, sizeBytes, area, cache);
+}
+
+class FrozenVersion implements Snapshot {
+  readonly ino: number;
+  readonly sizeBytes: number;
+  readonly base: ContentRef | null;
+  readonly dirty: readonly ByteRange[];
+  readonly #file: StagedFile;
+  readonly #layer: StagedLayer;
+  readonly #area: StagingArea;
+  readonly #cache: ContentCache;
+  #isSettled = false;
+
+  constructor(
+    file: StagedFile,
+    layer: StagedLayer,
+    sizeBytes: number,
+    area: StagingArea,
+    cache: ContentCache,
+  ) {
+    this.ino = file.ino;
+    this.sizeBytes = sizeBytes;
+    this.base = layer.base;
+    this.dirty = layer.changes(sizeBytes).ranges();
+    this.#file = file;
+    this.#layer = layer;
+    this.#area = area;
+    this.#cache = cache;
+  }
+
+  async read(offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
+    if (this.#isSettled || this.#file.isForgotten) throw this.#over();
+    const base = this.base === null ? null : this.#area.lazyFile(this.base);
+    const purpose = signal === undefined ? { edit: true } : { edit: true, signal };
+    try {
+      await readLayers([this.#layer], base, offset, target, target.length, purpose);
+    } catch (error) {
+      throw this.#file.isForgotten
+        ? this.#over()
+        : fromDiskError(error, 'upload', this.#area.pathOf(this.ino));
+    }
+  }
+
+  committed(content: ContentRef): { readonly clean: boolean } {
+    this.#settle();
+    const { database, index } = this.#area;
+    const file = this.#file;
+    const layer = this.#layer;
+    if (content.sizeBytes !== this.sizeBytes) {
+      throw new Error(
+        `"${content.key}" has ${content.sizeBytes} bytes, the version sent has ${this.sizeBytes}`,
+      );
+    }
+    if (file.isForgotten) return { clean: true };
+    return database.transaction(() => {
+      const { top } = file;
+      this.#leaveToCache(content, layer);
+      const isClean =
+        top.extents.count === 0 &&
+        top.baseLimit >= content.sizeBytes &&
+        this.#area.sizeBytes(this.ino) === content.sizeBytes;
+      if (isClean) {
+        this.#area.forgetClean(file, top);
+      } else {
+        index.setBase(top.id, content);
+        top.base = content;
+      }
+      file.lower = null;
+      file.isFrozen = false;
+      database.onRollback(() => {
+        top.base = null;
+        file.lower = layer;
+        file.isFrozen = true;
+        this.#isSettled = false;
+      });
+      return { clean: isClean };
+    });
+  }
+
+  async abandoned(): Promise<void> {
+    this.#settle();
+    this.#file.isFrozen = false;
+    if (!this.#file.isForgotten) await this.#area.merge(this.#file);
+  }
+
+  #leaveToCache(content: ContentRef, layer: StagedLayer): void {
+    const { database, index, disk } = this.#area;
+    const extents = layer.extents.copy();
+    extents.truncate(content.sizeBytes);
+    const isAdopted = extents.count > 0 && this.#cache.adopt(content, layer.file, extents);
+    if (isAdopted) database.onRollback(() => this.#cache.disown(content, layer.file));
+    index.setState(layer.id, 'dropped');
+    this.#area.afterDurable(async () => {
+      disk.step('sent');
+      this.#cache.settleAdoption(content, layer.file);
+      await this.#area.removeRows(layer.id);
+    });
+  }
+
+  #settle(): void {
+    if (this.#isSettled) throw new Error(`the version of inode ${this.ino} was settled before`);
+    this.#isSettled = true;
+  }
+
+  #over(): FsError {
+    return new FsError('EIO', 'upload', {
+      path: this.#area.pathOf(this.ino) ?? `inode ${this.ino}`,
+      message: 'the version is no longer there: the file was removed or its change discarded',
+    });
+  }
+}

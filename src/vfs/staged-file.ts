@@ -1,0 +1,296 @@
+// One file with local changes: a layer of changed ranges over the remote base, and while a version of it is being sent (or
+// two layers found after a crash are not merged yet) a frozen layer below the one that takes the writes. Used by content-store.ts;
+// versions are frozen and sent through snapshot.ts, layers merged by staged-merge.ts.
+//
+// What COMMIT does, in this order, so that after a crash the index never promises bytes that are not there:
+// 1. fdatasync of the staging file; 2. fsync of its folder if the file is new; 3. the synced ranges go into the index, in a
+// transaction; 4. the catalogue's log is synced. Ranges that were cut meanwhile are left out in step 3. If 1 fails the verifier
+// changes, the commit is refused once with EIO, and the bytes are written again before the next sync: the kernel reports a lost page once.
+
+import type { ByteRange, ContentRef } from '../hub/remote-store.ts';
+import type { Log } from '../shared/log.ts';
+import { ExtentMap } from './extents.ts';
+import type { MaybePromise } from './file-system.ts';
+import { FsError } from './fs-error.ts';
+import { readLayers } from './layered-read.ts';
+import type { LazyFile, ReadPurpose } from './lazy-file.ts';
+import type { CatalogueDatabase } from './parts.ts';
+import type { StagedLayer } from './staged-layer.ts';
+import type { StagingDisk } from './staging-disk.ts';
+import type { StagingIndex } from './staging-index.ts';
+
+/** Ranges put into the index in one turn of the serving thread (about 10 µs each). */
+const indexSlice = 256;
+const rewriteSliceBytes = 256 * 1024;
+
+/** What a staged file needs of the staging area that owns it. */
+export interface StagedFileOwner {
+  readonly database: CatalogueDatabase;
+  readonly index: StagingIndex;
+  readonly disk: StagingDisk;
+  readonly log: Log;
+  /** A layer that is nowhere but in memory yet. */
+  newLayer(ino: number, base: ContentRef | null, baseLimit: number): StagedLayer;
+  /** In the caller's transaction; its file is deleted once that is durable. */
+  dropLayer(layer: StagedLayer): void;
+  lazyFile(content: ContentRef): LazyFile;
+  syncDirectory(): Promise<void>;
+  /** Uncommitted data may be lost: changes the verifier. */
+  noteFailedSync(): void;
+  pathOf(ino: number): string | null;
+}
+
+/** Ranges of a layer on their way to the disk and the index. */
+interface Claim {
+  readonly layer: StagedLayer;
+  readonly ranges: ExtentMap;
+}
+
+const programRead: ReadPurpose = { edit: false };
+
+export class StagedFile {
+  readonly ino: number;
+  readonly #owner: StagedFileOwner;
+  top: StagedLayer;
+  lower: StagedLayer | null = null;
+  /** A version of it is being sent: `lower` must not change. */
+  isFrozen = false;
+  /** Set while layers are merged: what is written meanwhile goes to both. */
+  mirror: ((data: Uint8Array, offset: number) => void) | null = null;
+  merging: Promise<void> | null = null;
+  /** Why its bytes cannot be trusted; reads and writes fail, the rest of the mount works. */
+  damage: string | null = null;
+  isForgotten = false;
+  #isIndexSynced = false;
+  #committing: Promise<void> | null = null;
+  #nextCommit: Promise<void> | null = null;
+
+  constructor(owner: StagedFileOwner, top: StagedLayer, lower: StagedLayer | null = null) {
+    this.#owner = owner;
+    this.ino = top.ino;
+    this.top = top;
+    this.lower = lower;
+  }
+
+  get base(): ContentRef | null {
+    return (this.lower ?? this.top).base;
+  }
+
+  get isCommitting(): boolean {
+    return this.#committing !== null;
+  }
+
+  dirtyBytes(sizeBytes: number): number {
+    if (this.damage !== null) return 0;
+    const grown = (layer: StagedLayer): number => Math.max(0, sizeBytes - layer.baseLimit);
+    const upper = Math.max(this.top.dirtyBytes, grown(this.top));
+    if (this.lower === null) return Math.min(sizeBytes, upper);
+    return Math.min(sizeBytes, upper + Math.max(this.lower.dirtyBytes, grown(this.lower)));
+  }
+
+  /** `length` bytes from `offset`, zeros where nothing was ever written. */
+  read(offset: number, target: Uint8Array, length: number): MaybePromise<void> {
+    const { top } = this;
+    this.#refuseDamaged('read');
+    if (top.extents.covers(offset, offset + length)) return top.file.read(target, 0, length, offset);
+    const { base } = this;
+    const below = base === null ? null : this.#owner.lazyFile(base);
+    const layers = this.lower === null ? [top] : [top, this.lower];
+    return readLayers(layers, below, offset, target, length, programRead);
+  }
+
+  /** In the staging file when it returns; throws the errno error of the disk. */
+  write(offset: number, data: Uint8Array): void {
+    this.#refuseDamaged('write');
+    const { top } = this;
+    top.file.write(data, offset);
+    this.#putRow(top);
+    top.noteWritten(offset, offset + data.length);
+    this.mirror?.(data, offset);
+    this.#owner.disk.step('written');
+  }
+
+  /** In the caller's transaction, so that size and content change together. */
+  truncate(sizeBytes: number): void {
+    if (sizeBytes > 0) this.#refuseDamaged('truncate');
+    const { database, index, disk } = this.#owner;
+    database.transaction(() => {
+      if (sizeBytes === 0 && this.lower === null && (this.damage !== null || this.top.extents.count > 0)) {
+        this.#startOver();
+        return;
+      }
+      // A layer that is being merged holds copies of what is above it.
+      const layers = this.mirror !== null && this.lower !== null ? [this.top, this.lower] : [this.top];
+      for (const layer of layers) {
+        this.#putRow(layer);
+        index.cut(layer.id, sizeBytes);
+        database.onRollback(layer.cut(sizeBytes));
+      }
+    });
+    this.#isIndexSynced = false;
+    disk.step('truncated');
+  }
+
+  /** Everything written before the call is on disk when it resolves. Callers that come while a sync runs share the next one. */
+  commit(): Promise<void> {
+    if (this.#committing === null) return this.#startCommit();
+    this.#nextCommit ??= this.#committing.then(
+      () => this.#startCommit(),
+      () => this.#startCommit(),
+    );
+    return this.#nextCommit;
+  }
+
+  /** The row exists from the first change on, so that a crash finds whose file it is. */
+  #putRow(layer: StagedLayer): void {
+    if (layer.isRowWritten) return;
+    const { database, index } = this.#owner;
+    database.transaction(() => {
+      index.put(layer.id, layer.ino, layer.base, layer.baseLimit);
+      database.onRollback(() => {
+        layer.isRowWritten = false;
+      });
+    });
+    layer.isRowWritten = true;
+    this.#isIndexSynced = false;
+  }
+
+  /** Staging the file without changing a byte (an empty new file, a frozen layer's successor). */
+  putRow(): void {
+    this.#putRow(this.top);
+  }
+
+  /** All bytes are gone: a new file takes the place of the old one, whose room comes back. */
+  #startOver(): void {
+    const { database } = this.#owner;
+    const { top, damage } = this;
+    const next = this.#owner.newLayer(this.ino, top.base, 0);
+    this.#owner.dropLayer(top);
+    this.top = next;
+    this.damage = null;
+    database.onRollback(() => {
+      this.top = top;
+      this.damage = damage;
+    });
+    this.#putRow(next);
+  }
+
+  #startCommit(): Promise<void> {
+    this.#nextCommit = null;
+    if (this.damage !== null) return Promise.reject(this.#damaged('commit'));
+    const running = this.#commitRound().finally(() => {
+      if (this.#committing === running) this.#committing = null;
+    });
+    this.#committing = running;
+    return running;
+  }
+
+  async #commitRound(): Promise<void> {
+    const { database, disk } = this.#owner;
+    const isMerging = this.mirror !== null;
+    const layers = this.lower === null ? [this.top] : [this.lower, this.top];
+    const claims = layers
+      .filter((layer) => layer.pending.count > 0)
+      .map((layer): Claim => ({ layer, ranges: layer.claimPending() }));
+    if (claims.length === 0 && this.#isIndexSynced) return;
+    let isSynced = false;
+    try {
+      // While layers are merged the lower file holds copies of what is above it, and takes over when that is done.
+      if (isMerging) {
+        for (const layer of layers) {
+          if (!claims.some((claim) => claim.layer === layer)) claims.push({ layer, ranges: new ExtentMap() });
+        }
+      }
+      await syncAll(claims.map((claim) => this.#syncLayer(claim)));
+      disk.step('data-synced');
+      await this.#syncName(claims);
+      for (const claim of claims) await this.#indexSynced(claim, isMerging ? layers : [claim.layer]);
+      isSynced = true;
+      disk.step('index-written');
+    } finally {
+      for (const { layer, ranges } of claims) layer.settleClaim(ranges, isSynced);
+    }
+    this.#isIndexSynced = true;
+    try {
+      await database.sync();
+    } catch (error) {
+      this.#isIndexSynced = false;
+      this.#owner.noteFailedSync();
+      throw error;
+    }
+    disk.step('committed');
+  }
+
+  async #syncLayer({ layer, ranges }: Claim): Promise<void> {
+    try {
+      if (layer.mustRewrite) await this.#rewrite(layer, ranges.ranges());
+      await layer.file.withDescriptor((descriptor) => this.#owner.disk.syncData(descriptor));
+      layer.mustRewrite = false;
+    } catch (cause) {
+      if (this.#isGone(layer)) return;
+      layer.mustRewrite = true;
+      this.#owner.noteFailedSync();
+      throw new FsError('EIO', 'commit', {
+        path: this.#owner.pathOf(this.ino) ?? `inode ${this.ino}`,
+        message: 'this disk did not take the data; it is kept and tried again with the next commit',
+        cause,
+      });
+    }
+  }
+
+  /** Makes the pages dirty again that a failed sync may have marked clean. */
+  async #rewrite(layer: StagedLayer, ranges: readonly ByteRange[]): Promise<void> {
+    const slice = new Uint8Array(rewriteSliceBytes);
+    for (const range of ranges) {
+      for (let start = range.start; start < range.end; start += slice.length) {
+        const end = Math.min(range.end, start + slice.length);
+        await layer.file.read(slice, 0, end - start, start);
+        // Read once more without a pause before the write, so that no newer write can come between.
+        layer.file.copyWithin(slice, start, end - start);
+      }
+    }
+  }
+
+  async #syncName(claims: readonly Claim[]): Promise<void> {
+    if (claims.every(({ layer }) => layer.isNameSynced)) return;
+    await this.#owner.syncDirectory();
+    for (const { layer } of claims) layer.isNameSynced = true;
+    this.#owner.disk.step('directory-synced');
+  }
+
+  async #indexSynced({ ranges }: Claim, claimants: readonly StagedLayer[]): Promise<void> {
+    // Asked again after every pause: a truncation may have cut the ranges, and a layer may be gone.
+    for (let position = 0; ;) {
+      const slice = ranges.within(position, Number.MAX_SAFE_INTEGER, indexSlice);
+      const last = slice.at(-1);
+      if (last === undefined) return;
+      for (const layer of claimants) {
+        if (this.#isGone(layer)) continue;
+        this.#putRow(layer);
+        this.#owner.index.addExtents(layer.id, slice);
+      }
+      position = last.end;
+      if (slice.length === indexSlice) await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  #isGone(layer: StagedLayer): boolean {
+    return this.isForgotten || (layer !== this.top && layer !== this.lower);
+  }
+
+  #refuseDamaged(operation: string): void {
+    if (this.damage !== null) throw this.#damaged(operation);
+  }
+
+  #damaged(operation: string): FsError {
+    return new FsError('EIO', operation, {
+      path: this.#owner.pathOf(this.ino) ?? `inode ${this.ino}`,
+      message: this.damage ?? '',
+    });
+  }
+}
+
+/** As Promise.all, but settles only when nothing runs any more. */
+async function syncAll(syncs: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(syncs)) if (result.status === 'rejected') throw result.reason;
+}
