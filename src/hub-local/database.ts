@@ -56,16 +56,22 @@ export class HubDatabase {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     const path = join(dataDir, 'index.db');
     this.#db = new DatabaseSync(path);
-    this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;');
-    const version = Number(this.#db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
-    if (version > schemaVersion) {
-      this.#db.close();
-      throw new Error(
-        `${path} was written by a newer version of the embedded Hub; use another data directory`,
+    try {
+      // Exclusive: a second Hub on the same data would serve stale caches.
+      this.#db.exec(
+        'PRAGMA busy_timeout = 1000; PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;',
       );
+      this.#db.exec('PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE; COMMIT;');
+      const version = Number(this.#db.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
+      if (version > schemaVersion) throw new Error('it was written by a newer version');
+      this.#db.exec(schema);
+      this.#db.exec(`PRAGMA user_version = ${schemaVersion}`);
+    } catch (cause) {
+      this.#db.close();
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const locked = /locked|busy/i.test(reason) ? 'another embedded Hub uses it' : reason;
+      throw new Error(`Cannot open ${path}: ${locked}. Choose another data directory.`, { cause });
     }
-    this.#db.exec(schema);
-    this.#db.exec(`PRAGMA user_version = ${schemaVersion}`);
   }
 
   prepare(sql: string): Statement {

@@ -27,40 +27,10 @@ export function commitOid(fields: Readonly<Record<string, unknown>>): string {
 }
 
 /** What a new repo's `.gitattributes` tracks with LFS; also decides the upload mode. */
-export const lfsExtensions: readonly string[] = [
-  ...[
-    '7z',
-    'arrow',
-    'bin',
-    'bz2',
-    'ckpt',
-    'ftz',
-    'gz',
-    'h5',
-    'joblib',
-    'lfs.*',
-    'mlmodel',
-    'model',
-    'msgpack',
-    'npy',
-  ],
-  ...[
-    'npz',
-    'onnx',
-    'ot',
-    'parquet',
-    'pb',
-    'pickle',
-    'pkl',
-    'pt',
-    'pth',
-    'rar',
-    'safetensors',
-    'tar',
-    'tflite',
-  ],
-  ...['tgz', 'wasm', 'xz', 'zip', 'zst'],
-];
+export const lfsExtensions: readonly string[] = (
+  '7z arrow bin bz2 ckpt ftz gz h5 joblib lfs.* mlmodel model msgpack npy npz onnx ot parquet pb pickle pkl pt pth ' +
+  'rar safetensors tar tflite tgz wasm xz zip zst'
+).split(' ');
 
 export const defaultGitAttributes = lfsExtensions
   .map((extension) => `*.${extension} filter=lfs diff=lfs merge=lfs -text\n`)

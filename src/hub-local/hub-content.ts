@@ -5,7 +5,10 @@ import { checkPath } from './bucket-batch.ts';
 import type { Bucket, BucketEdit, BucketFile } from './bucket-store.ts';
 import { readPlain } from './content.ts';
 import { sha256Hex, storeContents, type StoreOptions } from './content-writer.ts';
+import { defaultGitAttributes } from './git-objects.ts';
 import type { HubContext } from './hub-context.ts';
+import { uploadModeOf } from './repo-commit.ts';
+import type { Repo, RepoEdit, RepoType } from './repo-store.ts';
 
 export interface NewFile {
   readonly path: string;
@@ -108,6 +111,102 @@ export class HubContent {
       return Promise.resolve();
     });
     return Buffer.concat(pieces);
+  }
+
+  /** A repo with an initial commit on `main`. Does nothing if it exists. */
+  createRepo(
+    type: RepoType,
+    id: string,
+    options: {
+      readonly private?: boolean;
+      readonly gated?: 'auto' | 'manual';
+      readonly dateMs?: number;
+    } = {},
+  ): void {
+    const { namespace, name } = splitId(id);
+    if (this.#hub.repos.find(type, namespace, name) !== null) return;
+    const repo = this.#hub.repos.create(
+      { type, namespace, name, private: options.private ?? false, sdk: type === 'space' ? 'static' : null },
+      [{ type: 'blob', path: '.gitattributes', data: Buffer.from(defaultGitAttributes) }],
+      {
+        title: 'initial commit',
+        message: '',
+        author: namespace,
+        date: options.dateMs ?? this.#hub.clock.now(),
+      },
+    );
+    if (options.gated !== undefined) this.#hub.repos.update(repo, { gated: options.gated });
+  }
+
+  /**
+   * One commit on a branch; binary files go into Xet, text into git, as a client's upload would. `data: null` deletes.
+   * Returns the commit id.
+   */
+  async commitFiles(
+    type: RepoType,
+    id: string,
+    branch: string,
+    files: readonly { readonly path: string; readonly data: Uint8Array | string | null }[],
+    details: { readonly title?: string; readonly dateMs?: number } = {},
+  ): Promise<string> {
+    const repo = this.#repo(type, id);
+    const edits: RepoEdit[] = [];
+    for (const { path, data } of files) edits.push(await this.#repoEdit(path, data));
+    const ref = `refs/heads/${branch}`;
+    return this.#hub.repos.commit(repo, ref, this.#hub.repos.refTarget(repo, ref), edits, {
+      title: details.title ?? 'Update files',
+      message: '',
+      author: repo.namespace,
+      date: details.dateMs ?? this.#hub.clock.now(),
+    });
+  }
+
+  async #repoEdit(path: string, data: Uint8Array | string | null): Promise<RepoEdit> {
+    if (data === null) return { type: 'delete', path };
+    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+    if (uploadModeOf(path, bytes.byteLength, bytes.subarray(0, 512)) === 'regular') {
+      return { type: 'blob', path, data: bytes };
+    }
+    const [xetHash = ''] = await storeContents(this.#hub.cas, [bytes], { sha256: true });
+    return { type: 'lfs', path, sha256: sha256Hex(bytes), xetHash, sizeBytes: bytes.byteLength };
+  }
+
+  /** Points a full ref name (`refs/tags/v1`, `refs/heads/dev`, `refs/pr/1`) at what `revision` names. */
+  setRef(type: RepoType, id: string, ref: string, revision: string): void {
+    const repo = this.#repo(type, id);
+    const commit = this.#hub.repos.resolve(repo, revision);
+    if (commit === null) throw new Error(`${id} has no revision ${revision}`);
+    this.#hub.repos.setRef(repo, ref, commit);
+  }
+
+  /** Changes who may see a repo. */
+  updateRepo(
+    type: RepoType,
+    id: string,
+    changes: { private?: boolean; gated?: 'auto' | 'manual' | null; disabled?: boolean },
+  ): void {
+    this.#hub.repos.update(this.#repo(type, id), changes);
+  }
+
+  /** Removes a bucket or repo if it exists. */
+  remove(type: 'bucket' | RepoType, id: string): void {
+    const { namespace, name } = splitId(id);
+    if (type === 'bucket') {
+      const bucket = this.#hub.buckets.find(namespace, name);
+      if (bucket === null) return;
+      this.#hub.events.endAll(false, bucket);
+      this.#hub.buckets.remove(bucket);
+      return;
+    }
+    const repo = this.#hub.repos.find(type, namespace, name);
+    if (repo !== null) this.#hub.repos.remove(repo);
+  }
+
+  #repo(type: RepoType, id: string): Repo {
+    const { namespace, name } = splitId(id);
+    const repo = this.#hub.repos.find(type, namespace, name);
+    if (repo === null) throw new Error(`The embedded Hub has no ${type} ${id}`);
+    return repo;
   }
 
   #apply(bucket: Bucket, edits: readonly BucketEdit[]): void {

@@ -10,6 +10,7 @@ import { addBucketEventRoutes } from './bucket-events-route.ts';
 import { addBucketRoutes } from './bucket-routes.ts';
 import { BucketStore } from './bucket-store.ts';
 import { addCasRoutes } from './cas-routes.ts';
+import { addChunkHashRoutes } from './chunk-hashes-route.ts';
 import { CasStore } from './cas-store.ts';
 import { HubDatabase } from './database.ts';
 import { FaultSwitches, defaultSettings, type HubSettings } from './faults.ts';
@@ -18,12 +19,14 @@ import { realClock, type HubClock } from './hub-clock.ts';
 import { HubContent } from './hub-content.ts';
 import type { HubContext } from './hub-context.ts';
 import { startHttpServer, type Handler } from './http-server.ts';
+import { addOauthRoutes } from './oauth-routes.ts';
 import { Renames } from './renames.ts';
 import { addRepoAdminRoutes } from './repo-admin-routes.ts';
 import { addRepoRoutes } from './repo-routes.ts';
 import { RepoStore, repoTypes } from './repo-store.ts';
 import { addRepoWriteRoutes } from './repo-write-routes.ts';
 import { Router } from './router.ts';
+import { seedDemo } from './seed-demo.ts';
 import { Signer } from './signing.ts';
 
 export interface LocalHubOptions {
@@ -88,14 +91,17 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
       refuseCopy: (caller, source) => refuseCopy(hub, caller, source),
     };
     addAccountRoutes(hub);
+    addOauthRoutes(hub);
     addBucketRoutes(hub);
     addBucketEventRoutes(hub);
     addCasRoutes(hub);
+    addChunkHashRoutes(hub);
     addRepoRoutes(hub);
     addRepoAdminRoutes(hub);
     addRepoWriteRoutes(hub);
     addFaultRoutes(hub);
     const content = new HubContent(hub);
+    if (options.seed === 'demo') await seedDemo(db, content, accounts.user);
     const server = await startHttpServer({
       router: hub.router,
       faults,
