@@ -157,7 +157,8 @@ export class RepoStore {
 
   /** The commit that a branch, tag, full ref or commit id names, or null. */
   resolve(repo: Repo, revision: string): string | null {
-    for (const ref of [`refs/heads/${revision}`, `refs/tags/${revision}`, revision]) {
+    const name = revision === 'HEAD' ? 'main' : revision;
+    for (const ref of [`refs/heads/${name}`, `refs/tags/${name}`, name]) {
       const target = this.refTarget(repo, ref);
       if (target !== null) return target;
     }
