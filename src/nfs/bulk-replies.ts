@@ -13,6 +13,8 @@ const AT_ONCE_BYTES = 256 * 1024;
 const WINDOW = 3;
 /** A read from the local disk takes far less; what takes longer waits for something else. */
 const SLOW_AFTER_MS = 20;
+/** Unsent replies of a connection at which it takes no further call and starts no read: its peer is too slow. */
+export const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
 /** All slabs of a server: above this, reads wait for others to end (at most about 10 s each, see FileSystem.read). */
 export const MAX_SLAB_BYTES = 192 * 1024 * 1024;
 
@@ -69,8 +71,13 @@ export class BulkReplies {
     this.#timer = null;
   }
 
+  /** Starts what may start; to be called when replies have been sent. */
+  resume(): void {
+    if (this.#queue.length > 0) this.#pump();
+  }
+
   #hasSlabs(): boolean {
-    return this.#pool.usedBytes < MAX_SLAB_BYTES;
+    return this.#pool.usedBytes < MAX_SLAB_BYTES && this.#gatherer.unsentBytes <= MAX_UNSENT_BYTES;
   }
 
   #mayStart(bulk: BulkResults): boolean {

@@ -22,8 +22,9 @@ const SLOT_WORDS = 6;
 
 export class FileHandles {
   readonly #key: Uint8Array;
-  readonly #generationHigh: number;
-  readonly #generationLow: number;
+  /** The generation as two words: also the file system's id. */
+  readonly generationHigh: number;
+  readonly generationLow: number;
   /** Magic, generation and inode of the handle whose MAC is computed. */
   readonly #signed = Buffer.alloc(MAC_OFFSET);
   readonly #signedView = viewOf(this.#signed);
@@ -38,16 +39,11 @@ export class FileHandles {
     if (generation.length !== 8) throw new RangeError(`A generation has 8 bytes, not ${generation.length}`);
     this.#key = Uint8Array.from(key);
     const view = viewOf(generation);
-    this.#generationHigh = view.getUint32(0);
-    this.#generationLow = view.getUint32(4);
+    this.generationHigh = view.getUint32(0);
+    this.generationLow = view.getUint32(4);
     this.#signedView.setUint32(0, MAGIC);
-    this.#signedView.setUint32(4, this.#generationHigh);
-    this.#signedView.setUint32(8, this.#generationLow);
-  }
-
-  /** The generation as two words: also the file system's id. */
-  get generation(): readonly [number, number] {
-    return [this.#generationHigh, this.#generationLow];
+    this.#signedView.setUint32(4, this.generationHigh);
+    this.#signedView.setUint32(8, this.generationLow);
   }
 
   /** Reads an nfs_fh3 and returns the inode number; whether the inode exists is not looked at. */
@@ -69,8 +65,8 @@ export class FileHandles {
     const at = out.position;
     view.setUint32(at, FILE_HANDLE_BYTES);
     view.setUint32(at + 4, MAGIC);
-    view.setUint32(at + 8, this.#generationHigh);
-    view.setUint32(at + 12, this.#generationLow);
+    view.setUint32(at + 8, this.generationHigh);
+    view.setUint32(at + 12, this.generationLow);
     view.setUint32(at + 16, slots[slot] ?? 0);
     view.setUint32(at + 20, slots[slot + 1] ?? 0);
     view.setUint32(at + 24, slots[slot + 2] ?? 0);
@@ -82,7 +78,7 @@ export class FileHandles {
 
   #verify(view: DataView, at: number, length: number): number {
     if (length !== FILE_HANDLE_BYTES || view.getUint32(at) !== MAGIC) throw badHandle();
-    if (view.getUint32(at + 4) !== this.#generationHigh || view.getUint32(at + 8) !== this.#generationLow) {
+    if (view.getUint32(at + 4) !== this.generationHigh || view.getUint32(at + 8) !== this.generationLow) {
       throw new NfsStatusError(Nfsstat3.STALE, 'A file handle of another source');
     }
     const high = view.getUint32(at + 12);

@@ -24,7 +24,7 @@ export function writeFattr3(context: Nfs3Context, out: XdrWriter, attributes: At
   const { view } = out;
   const at = out.position;
   const { ino, sizeBytes, usedBytes } = attributes;
-  const [generationHigh, generationLow] = context.handles.generation;
+  const { handles } = context;
   view.setUint32(at, wireType[attributes.type]);
   view.setUint32(at + 4, attributes.mode);
   view.setUint32(at + 8, attributes.nlink);
@@ -36,8 +36,8 @@ export function writeFattr3(context: Nfs3Context, out: XdrWriter, attributes: At
   view.setUint32(at + 32, usedBytes >>> 0);
   view.setUint32(at + 36, 0);
   view.setUint32(at + 40, 0);
-  view.setUint32(at + 44, generationHigh);
-  view.setUint32(at + 48, generationLow);
+  view.setUint32(at + 44, handles.generationHigh);
+  view.setUint32(at + 48, handles.generationLow);
   view.setUint32(at + 52, (ino / TWO_32) | 0);
   view.setUint32(at + 56, ino >>> 0);
   setTime(view, at + 60, attributes.atime);

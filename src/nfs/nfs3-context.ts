@@ -92,7 +92,7 @@ export function settleFailure(
     context.counters.unexpected += 1;
     context.log.error('An NFS call failed unexpectedly', { procedure, ino }, error);
     recordFailure(context, 'ERROR', procedure, ino, error instanceof Error ? error.message : 'unknown cause');
-  } else if (notable.has(mapped.status)) {
+  } else if (notable.has(mapped.status) || (procedure === 'READ' && mapped.status === Nfsstat3.ACCES)) {
     context.log.warn('An NFS call failed', { procedure, ino, status: statusName(mapped.status) });
     recordFailure(context, 'ERROR', procedure, ino, statusName(mapped.status));
   }
@@ -106,7 +106,10 @@ export function settleFailure(
     context.counters.stale += 1;
     recordFailure(context, 'STALE', procedure, ino, 'STALE');
   }
-  if (mapped.status === Nfsstat3.JUKEBOX) context.counters.jukebox += 1;
+  if (mapped.status === Nfsstat3.JUKEBOX) {
+    context.counters.jukebox += 1;
+    context.log.debug('Asked a client to try again later', { procedure, ino });
+  }
   return mapped.status;
 }
 

@@ -4,7 +4,7 @@
 
 import type net from 'node:net';
 import type { Clock, Log, Timer } from '../shared/log.ts';
-import { BulkReplies } from './bulk-replies.ts';
+import { BulkReplies, MAX_UNSENT_BYTES } from './bulk-replies.ts';
 import { receiveInto } from './receive-socket.ts';
 import { ReplyGatherer } from './reply-gatherer.ts';
 import type { ReplyPort, RpcDispatcher } from './rpc-dispatcher.ts';
@@ -14,8 +14,6 @@ import { RecordError, RecordReceiver } from './rpc-record.ts';
 import type { SlabPool } from './slab-pool.ts';
 import { XdrError, XdrReader } from './xdr-cursor.ts';
 
-/** Unsent replies at which no further call is taken (a reader that is too slow). */
-export const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
 /** Calls that wait for something, each some hundred bytes. Linux has at most a few hundred under way. */
 const MAX_PENDING_CALLS = 1024;
 const MAX_QUEUED_READS = 1024;
@@ -135,7 +133,7 @@ export class RpcConnection implements ReplyPort {
       this.#isStopping ||
       this.#isClosed ||
       this.gatherer.unsentBytes > MAX_UNSENT_BYTES ||
-      this.#pendingCalls >= MAX_PENDING_CALLS ||
+      this.#pendingCalls + this.#bulk.pending >= MAX_PENDING_CALLS ||
       this.#bulk.queued >= MAX_QUEUED_READS
     );
   }
@@ -156,6 +154,7 @@ export class RpcConnection implements ReplyPort {
     this.#isServing = true;
     let isDrained = false;
     try {
+      if (!this.#isClosed) this.#bulk.resume();
       while (!isDrained && !this.#isBlocked()) {
         if (this.#receiver.next()) this.#serveRecord();
         else isDrained = true;

@@ -108,21 +108,27 @@ export class RpcDispatcher {
     duplicate: DuplicateEntry | null,
   ): void {
     port.countPending(1);
-    const { gatherer } = port;
-    const reply = (write: LateResults | null, stat: AcceptStat): void => {
-      port.countPending(-1);
+    const gather = (write: LateResults | null, stat: AcceptStat): void => {
+      const { gatherer } = port;
       gatherer.begin(SMALL_REPLY_BYTES);
       writeAcceptedHead(gatherer.out, xid, stat);
       write?.(gatherer.out);
       gatherer.end();
       if (duplicate !== null) this.#remember(duplicate, program, gatherer);
-      port.lateReply();
     };
     outcome
-      .then((write) => reply(write, AcceptStat.SUCCESS))
+      .then(
+        (write) => gather(write, AcceptStat.SUCCESS),
+        (error: unknown) => gather(null, this.#statOf(error)),
+      )
       .catch((error: unknown) => {
-        gatherer.abandon();
-        reply(null, this.#statOf(error));
+        port.gatherer.abandon();
+        this.#options.log.error('Results could not be written', {}, error);
+        gather(null, AcceptStat.SYSTEM_ERR);
+      })
+      .finally(() => {
+        port.countPending(-1);
+        port.lateReply();
       });
   }
 
