@@ -71,8 +71,11 @@ export interface UnmountArgument {
   readonly target: string;
   /** Local changes that are not on the Hub are given up for good. */
   readonly discard: boolean;
-  /** When uploads do not finish in time: keep the rest on this disk and unmount, or stay mounted. */
-  readonly ifUnsent: 'keep' | 'stay';
+  /**
+   * When uploads do not finish in time: keep the rest on this disk and unmount, or stay mounted. `keep-now`: do not wait for
+   * them before unmounting.
+   */
+  readonly ifUnsent: 'keep' | 'keep-now' | 'stay';
   /** Detach even while programs use the mount. */
   readonly force: boolean;
 }
@@ -80,7 +83,7 @@ export interface UnmountArgument {
 export const parseUnmountArgument: Parser<UnmountArgument> = object({
   target: absolutePath,
   discard: withDefault(flag, false),
-  ifUnsent: withDefault(oneOf(['keep', 'stay']), 'keep'),
+  ifUnsent: withDefault(oneOf(['keep', 'keep-now', 'stay']), 'keep'),
   force: withDefault(flag, false),
 });
 

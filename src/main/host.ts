@@ -1,0 +1,215 @@
+// The composition root without any shell: builds settings, records, mounts, feed and control socket, and takes them down in reverse. The
+// command `serve` and the tray application both run exactly this.
+
+import { readFile, rm } from 'node:fs/promises';
+import { homedir, hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Handlers } from '../shared/contract.ts';
+import { systemClock } from '../shared/log.ts';
+import type { Clock, Log } from '../shared/log.ts';
+import type { HostState, Settings } from '../shared/model.ts';
+import type { Places } from '../shared/places.ts';
+import { ActivityFeed } from './activity-feed.ts';
+import { runCommand } from './command-runner.ts';
+import type { RunCommand } from './command-runner.ts';
+import { ControlServer } from './control-server.ts';
+import { runDoctor } from './doctor.ts';
+import type { EngineFactory } from './engine/engine.ts';
+import { createHandlers } from './handlers.ts';
+import { MountController } from './mount-controller.ts';
+import { MountManager } from './mount-manager.ts';
+import { checkMountPoint, defaultMountPoint } from './mount-point.ts';
+import { MountRecords } from './mount-records.ts';
+import type { MountRecord } from './mount-records.ts';
+import { serverOnlyDriver } from './os-mount.ts';
+import type { OsMountDriver } from './os-mount.ts';
+import { choosePort, isPortFree, readEphemeralRange } from './ports.ts';
+import { SettingsStore } from './settings.ts';
+import { StatePublisher } from './state-publisher.ts';
+import type { TokenSource } from './token-source.ts';
+import { unavailablePanelHandlers } from './unavailable-handlers.ts';
+import type { PanelHandlers } from './unavailable-handlers.ts';
+
+export interface HostOptions {
+  readonly places: Places;
+  readonly version: string;
+  readonly endpoint: string;
+  /** The endpoint is the embedded Hub. */
+  readonly demo: boolean;
+  readonly tokens: TokenSource;
+  readonly createEngine: EngineFactory;
+  readonly driver: OsMountDriver;
+  readonly log: Log;
+  /** Channels that a shell with a panel adds. */
+  readonly panelHandlers?: (manager: MountManager) => PanelHandlers;
+  readonly onSettings?: (settings: Settings) => void;
+  /** NFS servers listen here; anything but 127.0.0.1 is for tests. */
+  readonly listenHost?: string;
+  readonly clock?: Clock;
+  readonly run?: RunCommand;
+}
+
+export interface Host {
+  readonly handlers: Handlers;
+  readonly controlSocketPath: string;
+  state(): HostState;
+  /** Drains, unmounts, closes. Called again while it runs: does not wait any longer for uploads. Resolves when all is closed. */
+  quit(now: boolean): Promise<void>;
+  /** Resolves after `quit`, whoever asked for it. */
+  readonly ended: Promise<void>;
+}
+
+export async function startHost(options: HostOptions): Promise<Host> {
+  const { places, log, clock = systemClock, listenHost = '127.0.0.1', run = runCommand } = options;
+  const settings = await SettingsStore.load(places.dataDir, log);
+  const records = await MountRecords.load(places.dataDir, log);
+  const ephemeral = await readEphemeralRange(process.platform);
+  const hub = options.demo ? 'demo' : options.endpoint;
+  const uid = process.getuid?.() ?? 0;
+  const gid = process.getgid?.() ?? 0;
+  let tokenOrigin: HostState['token'] = (await options.tokens())?.origin ?? 'none';
+  let quitting = false;
+
+  const publisher = new StatePublisher(clock, () => ({
+    hostVersion: options.version,
+    endpoint: options.endpoint,
+    demo: options.demo,
+    token: tokenOrigin,
+    quitting,
+    mounts: manager.views(),
+  }));
+  const feed = new ActivityFeed((watched) => {
+    for (const controller of manager.all()) controller.engine.watch(watched);
+  });
+
+  const dataDirOf = (id: string) => join(places.dataDir, 'mounts', id);
+  const createController = (record: MountRecord): MountController => {
+    const controller = new MountController({
+      record,
+      endpoint: options.endpoint,
+      listenHost,
+      clock,
+      log: withSource(log, record.source),
+      driverOf: (current) => (current.serverOnly ? serverOnlyDriver : options.driver),
+      createEngine: (current, listener) =>
+        options.createEngine(
+          {
+            endpoint: options.endpoint,
+            source: current.source,
+            revision: current.revision,
+            readOnly: current.readOnly,
+            dataDir: dataDirOf(current.id),
+            cacheDir: join(places.cacheDir, 'content'),
+            cacheLimitBytes: settings.current.cacheLimitBytes,
+            pollIntervalMs: settings.current.pollIntervalMs,
+            owner: { uid, gid },
+            hostName: hostname(),
+            userAgent: `hubdrive/${options.version}`,
+          },
+          listener,
+        ),
+      choosePort: (current) => choosePortFor(current),
+      drainTimeoutMs: () => settings.current.drainTimeoutMs,
+      saveRecord: (current) => records.save(current),
+      onChange: () => {
+        manager.noteChange(controller);
+        publisher.changed();
+      },
+      onActivity: (events, dropped) => feed.add(record.id, record.source, events, dropped),
+    });
+    if (feed.isWatched) controller.engine.watch(true);
+    return controller;
+  };
+
+  const choosePortFor = async (record: MountRecord): Promise<number> => {
+    const { port } = record;
+    if (port !== null && (await isPortFree(listenHost, port))) return port;
+    const taken = new Set(records.all().flatMap((other) => (other.port === null ? [] : [other.port])));
+    return choosePort({ host: listenHost, taken, ephemeral });
+  };
+
+  const manager: MountManager = new MountManager({
+    records,
+    hub,
+    clock,
+    log,
+    systemDriver: options.driver,
+    restoreMounts: () => settings.current.restoreMounts,
+    createController,
+    placeMount: (spec, wanted, isTaken, table) => {
+      const path = wanted ?? defaultMountPoint(spec, settings.current.mountFolder, homedir(), isTaken);
+      return checkMountPoint(path, { homeDir: homedir(), dataDir: places.dataDir, uid, table });
+    },
+    removeData: (id) => rm(dataDirOf(id), { recursive: true, force: true }),
+    onChange: () => publisher.changed(),
+  });
+
+  let ended: () => void = () => undefined;
+  const whenEnded = new Promise<void>((resolve) => (ended = resolve));
+  let quit: Promise<void> | null = null;
+  const beginQuit = (now: boolean): Promise<void> => {
+    const isRepeated = quit !== null;
+    quitting = true;
+    quit ??= takeDown();
+    if (now || isRepeated) manager.hurry();
+    publisher.changed();
+    return quit;
+  };
+  const takeDown = async () => {
+    await manager.quit();
+    publisher.close();
+    await control.close();
+    ended();
+  };
+
+  const core = createHandlers({
+    manager,
+    feed,
+    publisher,
+    settings,
+    onSettings: (changed) => options.onSettings?.(changed),
+    runDoctor: async () => {
+      tokenOrigin = (await options.tokens())?.origin ?? 'none';
+      return runDoctor({
+        dataDir: places.dataDir,
+        endpoint: options.endpoint,
+        tokens: options.tokens,
+        driver: options.driver,
+        run,
+        readText: (path) => readFile(path, 'utf8'),
+        mounts: manager.views(),
+        hostRuns: true,
+        fetch: globalThis.fetch,
+      });
+    },
+    beginQuit: (now) => {
+      beginQuit(now).catch((error: unknown) => log.error('Quitting failed', {}, error));
+    },
+  });
+  const handlers: Handlers = { ...core, ...(options.panelHandlers?.(manager) ?? unavailablePanelHandlers) };
+  const { controlSocketPath } = places;
+  const control = await ControlServer.start({
+    socketPath: controlSocketPath,
+    hostVersion: options.version,
+    handlers,
+    log,
+    clock,
+  });
+  await manager.restore();
+  return {
+    handlers,
+    controlSocketPath,
+    state: () => publisher.snapshot(),
+    quit: beginQuit,
+    ended: whenEnded,
+  };
+}
+
+function withSource(log: Log, source: string): Log {
+  return {
+    debug: (message, fields) => log.debug(message, { source, ...fields }),
+    info: (message, fields) => log.info(message, { source, ...fields }),
+    warn: (message, fields) => log.warn(message, { source, ...fields }),
+    error: (message, fields, cause) => log.error(message, { source, ...fields }, cause),
+  };
+}

@@ -1,0 +1,141 @@
+// `hubdrive serve`: the host without Electron, in this process, until a signal or `host:quit`. Prints one JSON line when it is ready.
+
+import { isIP } from 'node:net';
+import { parseArgs } from 'node:util';
+import type { Log } from '../shared/log.ts';
+import { currentPlaces, lockDataDir } from './data-dir.ts';
+import { startDemoHub } from './demo-hub.ts';
+import type { DemoHub } from './demo-hub.ts';
+import { createWorkerEngines } from './engine/worker-engines.ts';
+import { startHost } from './host.ts';
+import type { Host } from './host.ts';
+import { readHostVersion } from './host-version.ts';
+import { openHostLog } from './log.ts';
+import { problemOf } from './problem.ts';
+import { createSystemDriver } from './system-driver.ts';
+import { demoToken, environmentTokens } from './token-source.ts';
+
+interface ServeOptions {
+  readonly endpoint: string;
+  readonly demo: boolean;
+  readonly panelPort: number | null;
+  readonly listenHost: string;
+}
+
+const defaultEndpoint = 'https://huggingface.co';
+
+/** Resolves with the exit code: 0 after a clean end, 1 when it cannot start, 2 for wrong arguments. */
+export async function runServe(args: readonly string[]): Promise<number> {
+  let options: ServeOptions;
+  try {
+    options = readArguments(args);
+  } catch (error) {
+    process.stderr.write(`hubdrive serve: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 2;
+  }
+  try {
+    await serve(options);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`hubdrive serve: ${problemOf(error).message}\n`);
+    return 1;
+  }
+}
+
+function readArguments(args: readonly string[]): ServeOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      endpoint: { type: 'string' },
+      demo: { type: 'boolean', default: false },
+      'panel-port': { type: 'string' },
+      listen: { type: 'string', default: '127.0.0.1' },
+    },
+  });
+  if (values.demo && values.endpoint !== undefined)
+    throw new Error('--demo brings its own Hub; leave --endpoint out');
+  if (isIP(values.listen) === 0) throw new Error(`--listen "${values.listen}" is not an IP address`);
+  const panelPort = values['panel-port'] === undefined ? null : Number(values['panel-port']);
+  if (panelPort !== null && !(Number.isSafeInteger(panelPort) && panelPort >= 0 && panelPort < 65_536)) {
+    throw new Error(`--panel-port "${values['panel-port'] ?? ''}" is not a port`);
+  }
+  const endpoint = (values.endpoint ?? process.env['HF_ENDPOINT']) || defaultEndpoint;
+  return { endpoint: checkEndpoint(endpoint), demo: values.demo, panelPort, listenHost: values.listen };
+}
+
+function checkEndpoint(endpoint: string): string {
+  if (!URL.canParse(endpoint) || !/^https?:\/\//.test(endpoint))
+    throw new Error(`"${endpoint}" is not an http(s) URL`);
+  return endpoint.replace(/\/+$/, '');
+}
+
+async function serve(options: ServeOptions): Promise<void> {
+  const places = currentPlaces();
+  const lock = await lockDataDir(places);
+  const log = await openHostLog({ logDir: places.logDir, level: 'info', terminal: process.stderr });
+  let hub: DemoHub | null = null;
+  try {
+    if (options.demo) hub = await startDemoHub(places.dataDir);
+    const version = readHostVersion();
+    const tokens = hub === null ? environmentTokens(process.env) : demoToken(hub.token);
+    const endpoint = hub?.endpoint ?? options.endpoint;
+    const host = await startHost({
+      places,
+      version,
+      endpoint,
+      demo: hub !== null,
+      tokens,
+      createEngine: createWorkerEngines({ tokens, log, logLevel: () => 'info' }),
+      driver: createSystemDriver(),
+      log,
+      onSettings: (settings) => log.setLevel(settings.logLevel),
+      listenHost: options.listenHost,
+    });
+    warnAbout(options, log);
+    const stopSignals = quitOnSignals(host, log);
+    const { dataDir } = places;
+    const ready = {
+      ready: true,
+      pid: process.pid,
+      version,
+      endpoint,
+      demo: hub !== null,
+      dataDir,
+      control: host.controlSocketPath,
+    };
+    process.stdout.write(`${JSON.stringify({ ...ready, panel: null })}\n`);
+    await host.ended;
+    stopSignals();
+    log.info('The host has ended');
+  } finally {
+    await hub?.close();
+    lock.release();
+    await log.close();
+  }
+}
+
+function warnAbout({ listenHost, panelPort }: ServeOptions, log: Log): void {
+  if (listenHost !== '127.0.0.1') {
+    log.warn(
+      `NFS servers listen on ${listenHost}: whoever reaches it and learns an export path reads and writes your files. For tests only`,
+    );
+  }
+  if (panelPort !== null) log.warn('This host has no panel server; --panel-port is ignored');
+}
+
+/** The first signal drains, the second keeps the rest for the next start, the third leaves at once. */
+function quitOnSignals(host: Host, log: Log): () => void {
+  let count = 0;
+  const onSignal = (signal: NodeJS.Signals) => {
+    count += 1;
+    if (count > 2) process.exit(1);
+    const how = count === 1 ? 'sending what is pending, then unmounting' : 'unmounting now; the rest is kept';
+    log.info(`${signal}: ${how}`);
+    host.quit(count > 1).catch((error: unknown) => log.error('Quitting failed', {}, error));
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, onSignal);
+  return () => {
+    for (const signal of signals) process.off(signal, onSignal);
+  };
+}
