@@ -1,0 +1,58 @@
+// One stream of upload bytes through the codecs: chunked and hashed as it is pushed, then compressed chunk by chunk for those
+// that must be sent. Runs in `codec-worker.ts`, or inline in tests. Knows nothing of files or of the Hub.
+
+import { Chunker } from '../xet/chunker.ts';
+import { chunkHash, hashSizeBytes } from '../xet/hash.ts';
+import { encodeChunk } from '../xet/xorb.ts';
+
+/** Chunks that a push completed, in order, as flat arrays that cross threads cheaply. */
+export interface ChunkedBlock {
+  /** 32 bytes each. */
+  readonly hashes: Uint8Array;
+  readonly sizes: Uint32Array;
+}
+
+/** Encoded chunks one after the other. */
+export interface EncodedBlock {
+  readonly bytes: Uint8Array;
+  readonly lengths: Uint32Array;
+}
+
+export class CodecStream {
+  readonly #chunker = new Chunker();
+  /** Plain chunks that were reported and not yet resolved by `encode`, oldest first. */
+  #held: Uint8Array[] = [];
+
+  /** Takes `block` over. `last` also completes the final chunk. */
+  push(block: Uint8Array, last: boolean): ChunkedBlock {
+    const chunks: Uint8Array[] = [];
+    // A chunk that lies within the block is kept as a view; one put together in the chunker's buffer is copied.
+    const emit = (chunk: Uint8Array): void => {
+      chunks.push(chunk.buffer === block.buffer ? chunk : Uint8Array.from(chunk));
+    };
+    this.#chunker.push(block, emit);
+    if (last) this.#chunker.finish(emit);
+    const hashes = new Uint8Array(chunks.length * hashSizeBytes);
+    const sizes = new Uint32Array(chunks.length);
+    chunks.forEach((chunk, i) => {
+      hashes.set(chunkHash(chunk), i * hashSizeBytes);
+      sizes[i] = chunk.length;
+      this.#held.push(chunk);
+    });
+    return { hashes, sizes };
+  }
+
+  /** Resolves the oldest `wanted.length` chunks: those marked non-zero are encoded, the others dropped. */
+  encode(wanted: Uint8Array): EncodedBlock {
+    const resolved = this.#held.splice(0, wanted.length);
+    const parts = resolved.filter((_, i) => wanted[i] !== 0).map((chunk) => encodeChunk(chunk));
+    const total = parts.reduce((sum, part) => sum + part.length, 0);
+    const bytes = new Uint8Array(total);
+    let at = 0;
+    for (const part of parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    return { bytes, lengths: Uint32Array.from(parts, (part) => part.length) };
+  }
+}

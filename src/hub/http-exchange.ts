@@ -1,0 +1,241 @@
+// One HTTP request and its answer over kept-alive sockets, with its own limits: time to connect, to the headers, and
+// between two pieces of either body. Knows nothing of retries, tokens or the Hub; `http.ts` adds those.
+
+import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { abortedError, timeoutError, toHubError } from './hub-errors.ts';
+import { HubError } from './remote-store.ts';
+import type { HubClock, HubTimer } from './surroundings.ts';
+
+export interface HttpTimeouts {
+  readonly connectMs: number;
+  /** From the last byte of the request to the answer's headers. */
+  readonly headersMs: number;
+  /** Longest pause inside a body. */
+  readonly stallMs: number;
+}
+
+export const defaultTimeouts: HttpTimeouts = { connectMs: 10_000, headersMs: 60_000, stallMs: 20_000 };
+
+export interface ExchangeRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly url: URL;
+  /** For messages, in words. */
+  readonly what: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Sent one after the other with a Content-Length; not changed meanwhile. */
+  readonly body: readonly Uint8Array[] | null;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly url: URL;
+  /**
+   * Resolves when the whole body went through `take`, which may keep its argument. Rejects with `HubError` if the body is cut,
+   * stalls or is aborted, and with what `take` throws. Either this or `discard` must be called.
+   */
+  consume(take: (bytes: Uint8Array) => void): Promise<void>;
+  /** Drops the body and its connection. */
+  discard(): void;
+}
+
+export interface HttpAgents {
+  readonly plain: http.Agent;
+  readonly secure: https.Agent;
+}
+
+export function createAgents(maxSocketsPerHost: number): HttpAgents {
+  const options = {
+    keepAlive: true,
+    maxSockets: maxSocketsPerHost,
+    maxFreeSockets: 16,
+    scheduling: 'lifo' as const,
+  };
+  return { plain: new http.Agent(options), secure: new https.Agent(options) };
+}
+
+/** A limit on the time without progress; firing destroys the request. */
+class Watchdog {
+  readonly #clock: HubClock;
+  readonly #expire: (reason: string) => void;
+  #timer: HubTimer | null = null;
+  #deadline = 0;
+  #reason = '';
+
+  constructor(clock: HubClock, expire: (reason: string) => void) {
+    this.#clock = clock;
+    this.#expire = expire;
+  }
+
+  /** Replaces the limit that ran before. */
+  watch(limitMs: number, reason: string): void {
+    this.stop();
+    this.#reason = reason;
+    this.#deadline = this.#clock.monotonic() + limitMs;
+    this.#arm(limitMs);
+  }
+
+  /** Moves the deadline without touching the timer: called for every piece of a body. */
+  progress(limitMs: number): void {
+    this.#deadline = this.#clock.monotonic() + limitMs;
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  #arm(delayMs: number): void {
+    this.#timer = this.#clock.schedule(delayMs, () => {
+      const left = this.#deadline - this.#clock.monotonic();
+      if (left > 0) this.#arm(left);
+      else this.#expire(this.#reason);
+    });
+  }
+}
+
+/** Bytes handed to the socket at once, so that progress of a slow upload is seen. */
+const writeSliceBytes = 256 * 1024;
+
+async function sendBody(
+  request: http.ClientRequest,
+  body: readonly Uint8Array[],
+  onProgress: () => void,
+): Promise<void> {
+  for (const part of body) {
+    for (let at = 0; at < part.length; at += writeSliceBytes) {
+      if (request.destroyed) return;
+      const flowing = request.write(part.subarray(at, at + writeSliceBytes));
+      if (!flowing) {
+        await new Promise<void>((resolve) => {
+          const done = (): void => {
+            request.off('drain', done);
+            request.off('close', done);
+            resolve();
+          };
+          request.on('drain', done);
+          request.on('close', done);
+        });
+      }
+      onProgress();
+    }
+  }
+  request.end();
+}
+
+function totalBytes(body: readonly Uint8Array[]): number {
+  return body.reduce((sum, part) => sum + part.length, 0);
+}
+
+/** Resolves with the answer's headers; any status is an answer. Rejects with `HubError`. Follows no redirect. */
+export function exchange(
+  request: ExchangeRequest,
+  agents: HttpAgents,
+  timeouts: HttpTimeouts,
+  clock: HubClock,
+): Promise<HttpAnswer> {
+  const { what, signal, body } = request;
+  if (signal?.aborted === true) return Promise.reject(abortedError(what, signal.reason));
+  return new Promise((resolve, reject) => {
+    const secure = request.url.protocol === 'https:';
+    const headers: Record<string, string | number> = { ...request.headers };
+    if (body !== null) headers['Content-Length'] = totalBytes(body);
+    const outgoing = (secure ? https : http).request(request.url, {
+      method: request.method,
+      headers,
+      agent: secure ? agents.secure : agents.plain,
+    });
+    // Destroying a request whose answer has begun gives the answer a bare ECONNRESET, so the reason is kept here.
+    const stopped: { reason: HubError | null } = { reason: null };
+    const stop = (reason: HubError): void => {
+      stopped.reason ??= reason;
+      outgoing.destroy(reason);
+    };
+    const watchdog = new Watchdog(clock, (reason) => stop(timeoutError(what, reason)));
+    const onAbort = (): void => stop(abortedError(what, signal?.reason));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const finish = (): void => {
+      watchdog.stop();
+      signal?.removeEventListener('abort', onAbort);
+    };
+    outgoing.on('error', (cause) => {
+      finish();
+      reject(toHubError(what, cause, signal));
+    });
+    outgoing.on('close', () => {
+      finish();
+      reject(
+        new HubError('network', `${what} failed: the connection was closed without an answer`, {
+          retryable: true,
+        }),
+      );
+    });
+    outgoing.on('socket', (socket) => {
+      const connected = (): void => watchdog.watch(timeouts.headersMs, 'no answer in time');
+      if (!socket.connecting) return connected();
+      watchdog.watch(timeouts.connectMs, 'no connection in time');
+      socket.once(secure ? 'secureConnect' : 'connect', connected);
+    });
+    outgoing.on('response', (response) =>
+      resolve(answerOf(request, response, watchdog, timeouts, stopped, finish)),
+    );
+    if (body === null) outgoing.end();
+    else void sendBody(outgoing, body, () => watchdog.progress(timeouts.headersMs));
+  });
+}
+
+function answerOf(
+  request: ExchangeRequest,
+  response: IncomingMessage,
+  watchdog: Watchdog,
+  timeouts: HttpTimeouts,
+  stopped: { readonly reason: HubError | null },
+  finish: () => void,
+): HttpAnswer {
+  const { what } = request;
+  watchdog.watch(timeouts.stallMs, 'the answer stalled');
+  // An error may come before anyone consumes; `consume` reads it from `response.errored`.
+  response.on('error', () => finish());
+  return {
+    status: response.statusCode ?? 0,
+    headers: response.headers,
+    url: request.url,
+    consume: (take) =>
+      new Promise((resolve, reject) => {
+        let failure: unknown = null;
+        const settle = (): void => {
+          finish();
+          if (failure !== null)
+            reject(failure instanceof Error ? failure : new Error('take threw', { cause: failure }));
+          else if (response.complete && response.errored === null) resolve();
+          else reject(stopped.reason ?? cutError(what, response.errored));
+        };
+        if (response.closed) return settle();
+        response.on('data', (bytes: Uint8Array) => {
+          if (failure !== null) return;
+          try {
+            take(bytes);
+          } catch (cause) {
+            failure = cause;
+            response.destroy();
+          }
+          watchdog.progress(timeouts.stallMs);
+        });
+        response.once('end', settle);
+        response.once('close', settle);
+      }),
+    discard: () => {
+      finish();
+      response.destroy();
+    },
+  };
+}
+
+function cutError(what: string, cause: Error | null): HubError {
+  return new HubError('network', `${what} failed: the connection was cut inside the answer`, {
+    retryable: true,
+    cause: cause ?? undefined,
+  });
+}

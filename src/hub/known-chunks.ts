@@ -1,0 +1,168 @@
+// What is known of chunks: in memory those met lately (read, written, or told by the CAS), on disk those of kept chunk lists.
+// Also gathers the chunks of files as they are read, until a whole file has been seen and its hash can be checked. Used by
+// reader and writer.
+
+import { chunkHash, equalHashes, fileHash, hashToHex } from '../xet/hash.ts';
+import type { Shard } from '../xet/shard.ts';
+import { Manifest, type PlacedChunk } from './manifest.ts';
+import type { ManifestStore } from './manifest-store.ts';
+import { HubError } from './remote-store.ts';
+
+/** About 150 bytes each: 30 MB at most, enough for 12 GiB of files. */
+const maxRecentChunks = 200_000;
+/** Chunks of files not yet read to the end; 16 GiB worth. */
+const maxObservedChunks = 262_144;
+
+interface Observation {
+  readonly byOffset: Map<number, PlacedChunk>;
+  bytes: number;
+}
+
+export class KnownChunks {
+  readonly #store: ManifestStore;
+  /** Most recently learnt last. */
+  readonly #recent = new Map<string, PlacedChunk>();
+  readonly #observed = new Map<string, Observation>();
+  #observedChunks = 0;
+
+  constructor(store: ManifestStore) {
+    this.#store = store;
+  }
+
+  manifest(hash: Uint8Array): Manifest | null {
+    return this.#store.get(hash);
+  }
+
+  find(hash: Uint8Array): PlacedChunk | null {
+    return this.#recent.get(keyOf(hash)) ?? this.#store.findChunk(hash);
+  }
+
+  learn(chunk: PlacedChunk): void {
+    const key = keyOf(chunk.hash);
+    this.#recent.delete(key);
+    this.#recent.set(key, chunk);
+    if (this.#recent.size <= maxRecentChunks) return;
+    const oldest = this.#recent.keys().next();
+    if (oldest.done !== true) this.#recent.delete(oldest.value);
+  }
+
+  /** Takes the chunks that a deduplication answer with plain hashes describes. */
+  learnPlain(shard: Shard): void {
+    for (const xorb of shard.xorbs) {
+      xorb.chunks.forEach((chunk, index) => {
+        this.learn({ hash: chunk.hash, sizeBytes: chunk.sizeBytes, xorb: xorb.hash, index });
+      });
+    }
+  }
+
+  /** The chunk list of a file that was made here and registered. */
+  async keep(hash: Uint8Array, manifest: Manifest): Promise<void> {
+    for (let i = 0; i < manifest.count; i += 1) this.learn(manifest.chunkAt(i));
+    await this.#store.put(hash, manifest);
+  }
+
+  /** The CAS refused chunks that it was believed to have. */
+  forgetAll(): void {
+    this.#recent.clear();
+    this.#store.forgetAll();
+  }
+
+  /** A checker for one download of `hash`, whose size is `sizeBytes`. */
+  verifier(hash: Uint8Array, sizeBytes: number): ChunkVerifier {
+    return new ChunkVerifier(this, hash, sizeBytes, this.#store.get(hash));
+  }
+
+  /**
+   * Notes a chunk of a file without a kept list. Once all have been seen the file's hash is checked and the list kept.
+   * Throws `HubError` "corrupt" if the hash is another.
+   */
+  observe(hash: Uint8Array, sizeBytes: number, offset: number, chunk: PlacedChunk): void {
+    const key = hashToHex(hash);
+    const observation = this.#observed.get(key) ?? { byOffset: new Map<number, PlacedChunk>(), bytes: 0 };
+    this.#observed.set(key, observation);
+    if (observation.byOffset.has(offset)) return;
+    observation.byOffset.set(offset, chunk);
+    observation.bytes += chunk.sizeBytes;
+    this.#observedChunks += 1;
+    this.learn(chunk);
+    if (observation.bytes >= sizeBytes) this.#conclude(key, hash, sizeBytes, observation);
+    else if (this.#observedChunks > maxObservedChunks) this.#forgetOldest();
+  }
+
+  #conclude(key: string, hash: Uint8Array, sizeBytes: number, observation: Observation): void {
+    this.#drop(key);
+    const chunks = [...observation.byOffset].sort(([a], [b]) => a - b);
+    let at = 0;
+    for (const [offset, chunk] of chunks) {
+      if (offset !== at) return;
+      at += chunk.sizeBytes;
+    }
+    const list = chunks.map(([, chunk]) => chunk);
+    if (at !== sizeBytes || !equalHashes(fileHash(list), hash)) {
+      throw new HubError(
+        'corrupt',
+        `File ${key.slice(0, 12)} was received with other bytes than its hash says`,
+        {
+          retryable: true,
+        },
+      );
+    }
+    void this.#store.put(hash, Manifest.of(list));
+  }
+
+  #forgetOldest(): void {
+    const oldest = this.#observed.keys().next();
+    if (oldest.done !== true) this.#drop(oldest.value);
+  }
+
+  #drop(key: string): void {
+    const observation = this.#observed.get(key);
+    if (observation === undefined) return;
+    this.#observed.delete(key);
+    this.#observedChunks -= observation.byOffset.size;
+  }
+}
+
+/** Checks the chunks of one download against the kept list, or collects them for one. */
+export class ChunkVerifier {
+  readonly #known: KnownChunks;
+  readonly #hash: Uint8Array;
+  readonly #sizeBytes: number;
+  readonly #manifest: Manifest | null;
+
+  constructor(known: KnownChunks, hash: Uint8Array, sizeBytes: number, manifest: Manifest | null) {
+    this.#known = known;
+    this.#hash = hash;
+    this.#sizeBytes = sizeBytes;
+    this.#manifest = manifest;
+  }
+
+  /** The hash that was computed of `plain`, which came as chunk `index` of `xorb` and stands at `offset` of the file. */
+  check(offset: number, plain: Uint8Array, xorb: Uint8Array, index: number): Uint8Array {
+    const hash = chunkHash(plain);
+    if (this.#manifest === null) {
+      this.#known.observe(this.#hash, this.#sizeBytes, offset, {
+        hash,
+        sizeBytes: plain.length,
+        xorb,
+        index,
+      });
+      return hash;
+    }
+    const position = this.#manifest.chunkStartingAt(offset);
+    if (position === -1 || !equalHashes(this.#manifest.hashAt(position), hash)) {
+      throw new HubError(
+        'corrupt',
+        `A chunk of file ${hashToHex(this.#hash).slice(0, 12)} has another hash than it must`,
+        {
+          retryable: true,
+        },
+      );
+    }
+    return hash;
+  }
+}
+
+function keyOf(hash: Uint8Array): string {
+  return Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength).toString('latin1');
+}

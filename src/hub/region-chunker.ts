@@ -1,0 +1,146 @@
+// Cuts a region of a file that is being uploaded into chunks, decides which of them must be sent, and hands those to the
+// xorbs. Reading, codecs and sending overlap. Ends at the end of the file, or where the caller's old chunks fit again. Used by
+// `xet-writer.ts`.
+
+import { hashSizeBytes } from '../xet/hash.ts';
+import type { UploadCodec } from './codec-pool.ts';
+import type { ChunkedBlock } from './codec-stream.ts';
+import type { Deduplicator } from './dedup.ts';
+import type { UploadContent } from './remote-store.ts';
+import type { XorbReference, XorbUploads } from './xorb-uploads.ts';
+
+/** Where a chunk is; shared by equal chunks of one upload and filled in once the chunk is in a xorb. */
+export interface ChunkPlace {
+  xorb: XorbReference | null;
+  index: number;
+}
+
+/** One chunk of the file as it will be. */
+export interface FileChunk {
+  readonly hash: Uint8Array;
+  readonly sizeBytes: number;
+  readonly place: ChunkPlace;
+}
+
+const blockBytes = 1024 * 1024;
+/** Outside the changed bytes each block is judged before the next is read, so blocks are small there. */
+const resyncBlockBytes = 128 * 1024;
+/** Blocks between reader and xorbs. */
+const maxBlocksUnderWay = 3;
+/** Equal chunks are recognised over some 6 GiB of one upload. */
+const maxOwnChunks = 100_000;
+
+export interface RegionContext {
+  readonly content: UploadContent;
+  readonly dedup: Deduplicator;
+  readonly uploads: XorbUploads;
+  readonly signal: AbortSignal;
+  /** Bytes of a chunk that need not be sent. */
+  readonly onSaved: (bytes: number) => void;
+}
+
+export class RegionChunker {
+  readonly #context: RegionContext;
+  readonly #own = new Map<string, ChunkPlace>();
+
+  constructor(context: RegionContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Appends the chunks from `start` (a chunk boundary of the new file) to `list`. Stops at the first boundary that `fits`
+   * accepts, else at the end of the file; returns where. `isChanged` tells whether the byte at an offset may differ from the base.
+   */
+  async run(
+    codec: UploadCodec,
+    start: number,
+    list: FileChunk[],
+    isChanged: (offset: number) => boolean,
+    fits: (boundary: number) => boolean,
+  ): Promise<number> {
+    const { content, signal } = this.#context;
+    const state = { at: start, stoppedAt: null as number | null, failed: false };
+    let readAt = start;
+    let tail: Promise<void> = Promise.resolve();
+    const underWay: Promise<void>[] = [];
+    try {
+      while (readAt < content.sizeBytes && state.stoppedAt === null && !state.failed) {
+        const changed = isChanged(readAt);
+        const length = Math.min(changed ? blockBytes : resyncBlockBytes, content.sizeBytes - readAt);
+        const block = new Uint8Array(length);
+        await content.read(readAt, block, signal);
+        signal.throwIfAborted();
+        readAt += length;
+        const pushed = codec.push(block, readAt === content.sizeBytes);
+        const before = tail;
+        tail = before.then(async () => this.#take(codec, await pushed, list, state, fits));
+        // The loop awaits it; this keeps an early failure from counting as unhandled.
+        tail.catch(() => (state.failed = true));
+        pushed.catch(() => (state.failed = true));
+        underWay.push(tail);
+        if (!changed) await tail;
+        if (underWay.length >= maxBlocksUnderWay) await underWay.shift();
+      }
+    } finally {
+      await tail.catch(() => (state.failed = true));
+    }
+    await tail;
+    return state.stoppedAt ?? state.at;
+  }
+
+  async #take(
+    codec: UploadCodec,
+    block: ChunkedBlock,
+    list: FileChunk[],
+    state: { at: number; stoppedAt: number | null },
+    fits: (boundary: number) => boolean,
+  ): Promise<void> {
+    const wanted = new Uint8Array(block.sizes.length);
+    const toSend: FileChunk[] = [];
+    for (let i = 0; i < block.sizes.length && state.stoppedAt === null; i += 1) {
+      const hash = block.hashes.slice(i * hashSizeBytes, (i + 1) * hashSizeBytes);
+      const sizeBytes = block.sizes[i] as number;
+      const known = await this.#findPlace(hash, sizeBytes);
+      const chunk: FileChunk = { hash, sizeBytes, place: known ?? { xorb: null, index: 0 } };
+      list.push(chunk);
+      if (known === null) {
+        wanted[i] = 1;
+        toSend.push(chunk);
+        this.#rememberOwn(chunk);
+      } else {
+        this.#context.onSaved(sizeBytes);
+      }
+      state.at += sizeBytes;
+      if (fits(state.at)) state.stoppedAt = state.at;
+    }
+    const encoded = await codec.encode(wanted);
+    let at = 0;
+    for (let i = 0; i < toSend.length; i += 1) {
+      const chunk = toSend[i] as FileChunk;
+      const length = encoded.lengths[i] as number;
+      const bytes = encoded.bytes.subarray(at, at + length);
+      const place = await this.#context.uploads.add(bytes, chunk.sizeBytes, chunk.hash);
+      chunk.place.xorb = place.xorb;
+      chunk.place.index = place.index;
+      at += length;
+    }
+  }
+
+  async #findPlace(hash: Uint8Array, sizeBytes: number): Promise<ChunkPlace | null> {
+    const own = this.#own.get(keyOf(hash));
+    if (own !== undefined) return own;
+    const known = await this.#context.dedup.find(hash, sizeBytes);
+    return known === null ? null : { xorb: { hash: known.xorb }, index: known.index };
+  }
+
+  #rememberOwn(chunk: FileChunk): void {
+    this.#own.set(keyOf(chunk.hash), chunk.place);
+    if (this.#own.size <= maxOwnChunks) return;
+    const oldest = this.#own.keys().next();
+    if (oldest.done !== true) this.#own.delete(oldest.value);
+  }
+}
+
+function keyOf(hash: Uint8Array): string {
+  return Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength).toString('latin1');
+}
