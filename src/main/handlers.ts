@@ -30,7 +30,10 @@ export function createHandlers(parts: HandlerParts): CoreHandlers {
     target === null ? null : manager.targets(target).map((controller) => controller.record.id);
   return {
     'state:subscribe': (_none, caller) => publisher.subscribe(caller),
-    'state:get': () => publisher.snapshot(),
+    'state:get': async () => {
+      await refresh(manager.all());
+      return publisher.snapshot();
+    },
     'mounts:mount': (argument, caller) => manager.mount(argument, caller.gone),
     'mounts:unmount': async (argument) => ({ mount: await manager.unmount(argument) }),
     'mounts:cancel': ({ mountId }) => {
@@ -68,7 +71,10 @@ export function createHandlers(parts: HandlerParts): CoreHandlers {
       return null;
     },
     'activity:subscribe': ({ target }, caller) => feed.subscribe(caller, idsOf(target)),
-    'activity:backlog': ({ target }) => feed.backlog(idsOf(target)),
+    'activity:backlog': async ({ target }) => {
+      await refresh(manager.targets(target));
+      return feed.backlog(idsOf(target));
+    },
     'activity:unsubscribe': (_none, caller) => {
       feed.unsubscribe(caller);
       return null;
@@ -85,6 +91,10 @@ export function createHandlers(parts: HandlerParts): CoreHandlers {
       return null;
     },
   };
+}
+
+async function refresh(controllers: readonly MountController[]): Promise<void> {
+  await Promise.all(controllers.map((controller) => controller.engine.refresh()));
 }
 
 /** All are tried; the first failure is reported. A named mount must be running. */

@@ -21,6 +21,9 @@ export interface MountEngineOptions {
   readonly onFailed: (problem: Problem) => void;
 }
 
+/** Somebody waits for an answer that need not be the very latest. */
+const refreshDeadlineMs = 300;
+
 export class MountEngine {
   readonly #options: MountEngineOptions;
   readonly #restart: EngineRestart;
@@ -92,6 +95,20 @@ export class MountEngine {
   /** Holds uploads back, or lets the person's wish count again. */
   async holdUploads(hold: boolean): Promise<void> {
     await this.#engine?.setPaused(hold || this.#paused);
+  }
+
+  /** Status and activity are up to date, or the engine did not say so in time. */
+  async refresh(): Promise<void> {
+    const engine = this.#engine;
+    if (engine === null) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#options.clock.schedule(refreshDeadlineMs, resolve);
+      const finish = () => {
+        timer.cancel();
+        resolve();
+      };
+      engine.report().then(finish, finish);
+    });
   }
 
   watch(watched: boolean): void {

@@ -62,6 +62,10 @@ export class EngineClient implements Engine {
     await this.#call('setMountWindow', open);
   }
 
+  async report(): Promise<void> {
+    await this.#call('report', null);
+  }
+
   watch(watched: boolean): void {
     if (this.#state === 'running') this.#post({ type: 'watch', watched });
   }

@@ -12,6 +12,7 @@ export interface EngineCalls {
   readonly open: { readonly argument: null; readonly result: EngineSource };
   readonly listen: { readonly argument: ListenOptions; readonly result: number };
   readonly setMountWindow: { readonly argument: boolean; readonly result: null };
+  readonly report: { readonly argument: null; readonly result: null };
   readonly pending: {
     readonly argument: null;
     readonly result: { readonly items: readonly PendingItem[]; readonly omitted: number };

@@ -6,6 +6,7 @@ import type { Clock, Log, LogFields, Timer } from '../../shared/log.ts';
 import type { PendingTotals, Problem } from '../../shared/model.ts';
 import type { UploadQueue } from '../../vfs/parts.ts';
 import { HostError, problemOf } from '../problem.ts';
+import { trimActivity } from './activity-trim.ts';
 import type { EngineSource, EngineSpec, EngineStatus, ListenOptions } from './engine.ts';
 import { maxPendingItems } from './engine-protocol.ts';
 import type { CallMessage, FromEngine, ToEngine } from './engine-protocol.ts';
@@ -45,6 +46,8 @@ export type OpenFileSystem = (
 const watchedTickMs = 100;
 const idleWatchedTickMs = 250;
 const unwatchedTickMs = 1000;
+/** More would only be dropped by whoever shows them. */
+const maxBatchEvents = 250;
 /** The Hub client asks per request; a token that changed is noticed within this time. */
 const tokenLifeMs = 5000;
 /** Looking through the whole queue for failures costs; it need not be done at every tick. */
@@ -144,6 +147,9 @@ export class EngineRuntime {
         if (call.argument) this.#server?.openMountWindow();
         else this.#server?.closeMountWindow();
         return null;
+      case 'report':
+        // Every answer is preceded by one.
+        return null;
       case 'pending': {
         const items = uploads.pending();
         return {
@@ -237,10 +243,11 @@ export class EngineRuntime {
   #report(): boolean {
     const fileSystem = this.#fileSystem;
     if (fileSystem === null) return false;
-    const { events, dropped } = fileSystem.drainActivity();
-    if (events.length > 0 || dropped > 0) {
+    const drained = fileSystem.drainActivity();
+    if (drained.events.length > 0 || drained.dropped > 0) {
       this.#lastActivityAt = this.#clock.now();
-      this.#post({ type: 'activity', events, dropped });
+      const { events, dropped } = trimActivity(drained.events, maxBatchEvents);
+      this.#post({ type: 'activity', events, dropped: drained.dropped + dropped });
     }
     const status: EngineStatus = {
       counters: fileSystem.counters(),

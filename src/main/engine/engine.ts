@@ -60,6 +60,8 @@ export interface Engine {
   listen(options: ListenOptions): Promise<number>;
   /** MNT is accepted only while it is open. */
   setMountWindow(open: boolean): Promise<void>;
+  /** Resolves when status and activity up to now were told to the listener. */
+  report(): Promise<void>;
   /** Asks for activity every 100 ms instead of once a second. */
   watch(watched: boolean): void;
   pending(): Promise<{ readonly items: readonly PendingItem[]; readonly omitted: number }>;

@@ -1,8 +1,10 @@
 // Entry of an engine thread: joins the runtime to the real Hub client, file system and NFS server. Runs only as a worker.
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { openHubStore } from '../../hub/hub-store.ts';
+import { parseSource } from '../../hub/source.ts';
 import { systemClock } from '../../shared/log.ts';
-import { openRealFileSystem } from './compose.ts';
+import { fileSystemOver } from './compose.ts';
 import type { EngineWorkerData, ToEngine } from './engine-protocol.ts';
 import { EngineRuntime } from './engine-runtime.ts';
 
@@ -15,6 +17,12 @@ const runtime = new EngineRuntime({
   logLevel,
   post: (message) => port.postMessage(message),
   clock: systemClock,
-  openFileSystem: openRealFileSystem,
+  openFileSystem: fileSystemOver(
+    ({ endpoint, source, revision, userAgent }, stateDir, { token, log }, signal) =>
+      openHubStore(
+        { endpoint, token, source: parseSource(source, revision), stateDir, log, userAgent },
+        signal,
+      ),
+  ),
 });
 port.on('message', (message: ToEngine) => runtime.receive(message));
