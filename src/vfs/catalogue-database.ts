@@ -3,7 +3,7 @@
 
 import { closeSync, fdatasync, fsyncSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { FsError } from './fs-error.ts';
 import type { CatalogueDatabase } from './parts.ts';
@@ -56,6 +56,10 @@ class SqliteCatalogue implements OpenCatalogueDatabase {
   #onRollback: (() => void)[] = [];
   #running: Promise<void> | null = null;
   #next: Promise<void> | null = null;
+  readonly #countChanges: StatementSync;
+  /** SQLite's count of changed rows when the running sync started, and of those known to be on disk. */
+  #startedChanges = -1;
+  #syncedChanges = -1;
   /** A failed fdatasync may have marked pages clean that are not on disk, so only a checkpoint can be believed then. */
   #suspect = false;
   #closed = false;
@@ -76,6 +80,7 @@ class SqliteCatalogue implements OpenCatalogueDatabase {
       // The log has no POSIX locks on it (those are on -shm), so a descriptor of our own does no harm.
       this.#walDescriptor = openWal(this.handle, path);
       syncFolder(dirname(path));
+      this.#countChanges = this.handle.prepare('SELECT total_changes() AS changes');
     } catch (cause) {
       this.handle.close();
       throw cause;
@@ -132,7 +137,9 @@ class SqliteCatalogue implements OpenCatalogueDatabase {
 
   sync(): Promise<void> {
     if (this.#closed) return Promise.resolve();
-    if (this.#running === null) return this.#start();
+    const changes = this.#changes();
+    if (this.#running === null) return changes === this.#syncedChanges ? Promise.resolve() : this.#start();
+    if (changes === this.#startedChanges) return this.#running;
     // The running sync may have started before the caller's commit: everybody who comes meanwhile shares the next one.
     this.#next ??= this.#running.then(
       () => this.#start(),
@@ -143,11 +150,22 @@ class SqliteCatalogue implements OpenCatalogueDatabase {
 
   #start(): Promise<void> {
     this.#next = null;
-    const running = this.#syncLog().finally(() => {
-      if (this.#running === running) this.#running = null;
-    });
+    const changes = this.#changes();
+    this.#startedChanges = changes;
+    const running = this.#syncLog()
+      .then(() => {
+        this.#syncedChanges = changes;
+      })
+      .finally(() => {
+        if (this.#running === running) this.#running = null;
+      });
     this.#running = running;
     return running;
+  }
+
+  #changes(): number {
+    const changes = this.#countChanges.get()?.['changes'];
+    return typeof changes === 'number' ? changes : -2;
   }
 
   async #syncLog(): Promise<void> {

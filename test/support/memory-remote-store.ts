@@ -70,6 +70,8 @@ export class MemoryRemoteStore implements RemoteStore {
   readonly #files = new Map<string, RemoteFile>();
   readonly #blobs = new Map<string, Uint8Array>([[emptyXetKey, new Uint8Array(0)]]);
   readonly #interceptions: Interception[] = [];
+  readonly #lostReplies: HubError[] = [];
+  readonly #refusals = new Map<string, { readonly error: HubError; remaining: number }>();
   readonly #listeners = new Set<(change: RemoteChange | null) => void>();
   readonly #pageSize: number;
   readonly #pieceBytes: number;
@@ -99,7 +101,8 @@ export class MemoryRemoteStore implements RemoteStore {
 
   /** Adds or overwrites a file as another client. */
   put(path: string, data: Uint8Array | string, mtimeMs = (this.#mtimeMs += 1000)): ContentRef {
-    const bytes = typeof data === 'string' ? Buffer.from(data) : Uint8Array.from(data);
+    // Not a Buffer: its `slice` shares memory.
+    const bytes = Uint8Array.from(typeof data === 'string' ? Buffer.from(data) : data);
     const key = keyOf(bytes);
     this.#blobs.set(key, bytes);
     const content = { key, sizeBytes: bytes.length, path };
@@ -179,6 +182,22 @@ export class MemoryRemoteStore implements RemoteStore {
     return () => {
       interception.remaining = 0;
     };
+  }
+
+  /** The next `count` commits are done, but their caller gets `error`. */
+  loseReplies(count: number, error: HubError): void {
+    this.#lostReplies.push(...Array.from({ length: count }, () => error));
+  }
+
+  /** The next `count` lines of commits that name `path` are refused, alone. */
+  refuse(path: string, error: HubError, count = 1): void {
+    this.#refusals.set(path, { error, remaining: count });
+  }
+
+  endFaults(): void {
+    this.#interceptions.length = 0;
+    this.#lostReplies.length = 0;
+    this.#refusals.clear();
   }
 
   callsOf(method: RemoteMethod): readonly string[] {
@@ -302,6 +321,11 @@ export class MemoryRemoteStore implements RemoteStore {
     const changed: string[] = [];
     const results = operations.map((operation): RemoteOperationResult => {
       const { path } = operation;
+      const refusal = this.#refusals.get(path);
+      if (refusal !== undefined && refusal.remaining > 0) {
+        refusal.remaining -= 1;
+        return { path, error: refusal.error };
+      }
       if (!isHubPath(path))
         return { path, error: hubError('invalid', false, `bad path ${JSON.stringify(path)}`) };
       if (operation.type === 'delete') {
@@ -316,6 +340,8 @@ export class MemoryRemoteStore implements RemoteStore {
       return { path, error: null };
     });
     if (changed.length > 0) this.#announce(changed);
+    const lost = this.#lostReplies.shift();
+    if (lost !== undefined) throw lost;
     return results;
   }
 

@@ -59,10 +59,12 @@ test('committed rows are there after a copy of the files is opened, and syncs sh
   applySchema(database, 'pets', steps);
   database.transaction(() => database.handle.exec("INSERT INTO pet VALUES ('cat')"));
   const first = database.sync();
+  assert.equal(first, database.sync());
+  database.transaction(() => database.handle.exec("INSERT INTO pet VALUES ('dog')"));
   const second = database.sync();
   assert.notEqual(first, second);
   assert.equal(second, database.sync());
-  await Promise.all([first, second]);
+  await Promise.all([first, second, database.sync()]);
   const again = openCatalogueDatabase(path);
   assert.equal(again.handle.prepare('SELECT name FROM pet').get()?.['name'], 'cat');
   await again.close();

@@ -1,0 +1,320 @@
+// The file system of one mount: opens the catalogue, namespace, content, uploads and poller of a source and answers the
+// protocol server. It delegates everything; its own job is the order of opening and closing. Used by the host and by tests.
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RemoteStore } from '../hub/remote-store.ts';
+import type { Counters } from '../shared/activity.ts';
+import type { Clock, Log } from '../shared/log.ts';
+import { ActivityLog } from './activity-log.ts';
+import { openCatalogueDatabase, type OpenCatalogueDatabase } from './catalogue-database.ts';
+import { openContentStore } from './content-store.ts';
+import { FileIo, type ReadResult } from './file-io.ts';
+import type {
+  Attributes,
+  Caller,
+  Change,
+  Created,
+  CreateMode,
+  EntryVisitor,
+  FileSystem,
+  MaybePromise,
+  SetAttributes,
+  Space,
+  Time,
+} from './file-system.ts';
+import { generationOf } from './generation.ts';
+import { Namespace } from './namespace.ts';
+import { setAttributes } from './namespace-attributes.ts';
+import { createFile, linkFile, makeDirectory, makeSymlink } from './namespace-create.ts';
+import { removeDirectory, removeFile } from './namespace-remove.ts';
+import { renameEntry, type Renamed } from './namespace-rename.ts';
+import { rootIno } from './namespace-tree.ts';
+import { UploadNames } from './namespace-uploads.ts';
+import type { ContentStore, UploadQueue } from './parts.ts';
+import { RemotePoller, type PollStatus } from './remote-poller.ts';
+import { RemoteTree } from './remote-tree.ts';
+import { openUploadQueue } from './upload-queue.ts';
+
+const defaultPollIntervalMs = 30_000;
+/** The catalogue's limit is far away; programs only want a number that does not worry them. */
+const spareFiles = 1_000_000_000;
+
+export interface VirtualFsOptions {
+  readonly remote: RemoteStore;
+  /** Of this source: catalogue, staging. Made where absent. */
+  readonly dataDir: string;
+  /** Shared by all mounts. Made where absent. */
+  readonly cacheDir: string;
+  readonly cacheLimitBytes: number;
+  readonly owner: { readonly uid: number; readonly gid: number };
+  /** A source that cannot be written is read-only in any case. */
+  readonly readOnly?: boolean;
+  readonly pollIntervalMs?: number;
+  /** For the names of conflicting versions. */
+  readonly hostName: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Look-ups fall back to names that differ in case (macOS). */
+  readonly foldCase?: boolean;
+}
+
+export interface VirtualFsStatus extends PollStatus {
+  readonly inodes: number;
+  readonly cache: { readonly usedBytes: number; readonly limitBytes: number };
+}
+
+interface Parts {
+  readonly options: VirtualFsOptions;
+  readonly readOnly: boolean;
+  readonly database: OpenCatalogueDatabase;
+  readonly namespace: Namespace;
+  readonly content: ContentStore;
+  readonly uploads: UploadQueue;
+  readonly activity: ActivityLog;
+  readonly remoteTree: RemoteTree;
+  readonly poller: RemotePoller;
+}
+
+export class VirtualFs implements FileSystem {
+  readonly rootIno = rootIno;
+  readonly readOnly: boolean;
+  readonly generation: Uint8Array;
+  readonly uploads: UploadQueue;
+  readonly activity: ActivityLog;
+  readonly #parts: Parts;
+  readonly #io: FileIo;
+  #closing: Promise<void> | null = null;
+
+  /** Reads the catalogue and recovers what was staged; the Hub need not be reachable. */
+  static async open(options: VirtualFsOptions): Promise<VirtualFs> {
+    mkdirSync(options.dataDir, { recursive: true });
+    mkdirSync(options.cacheDir, { recursive: true });
+    const database = openCatalogueDatabase(join(options.dataDir, 'catalogue.db'));
+    const closers: (() => Promise<void>)[] = [() => database.close()];
+    try {
+      const fileSystem = new VirtualFs(await openParts(options, database, closers));
+      fileSystem.#parts.remoteTree.whenListed(rootIno)?.catch((error: unknown) => {
+        options.log.warn('The top folder has not been listed yet', { cause: String(error) });
+      });
+      fileSystem.#parts.poller.start();
+      return fileSystem;
+    } catch (cause) {
+      for (const close of closers.toReversed()) await close();
+      throw cause;
+    }
+  }
+
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+    this.readOnly = parts.readOnly;
+    this.generation = generationOf(parts.options.remote.info.identifier);
+    this.uploads = parts.uploads;
+    this.activity = parts.activity;
+    this.#io = new FileIo(parts.namespace.context, parts.database);
+  }
+
+  // ---- for the host -----------------------------------------------------------------------------------------------------
+
+  counters(): Counters {
+    return this.activity.counters();
+  }
+
+  status(): VirtualFsStatus {
+    const { poller, content, namespace } = this.#parts;
+    return { ...poller.status(), inodes: namespace.tree.index.inodeCount, cache: content.cacheUse() };
+  }
+
+  /** Looks for changes on the Hub at once; rejects where it cannot be reached. */
+  refresh(): Promise<void> {
+    return this.#parts.poller.refresh();
+  }
+
+  retry(id?: string): void {
+    this.uploads.retryNow(id);
+  }
+
+  /** Gives up unsent changes for good, only on a person's explicit wish. */
+  discard(id: string): void {
+    this.uploads.discard(id);
+  }
+
+  /** Frees clean cached content; resolves to the bytes freed. */
+  evict(bytes: number): Promise<number> {
+    return this.#parts.content.evict(bytes);
+  }
+
+  /** Stops everything; what is unsent stays for the next open. The remote store stays open: it is the caller's. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { poller, remoteTree, uploads, content, database } = this.#parts;
+    await poller.close();
+    await remoteTree.close();
+    await uploads.close();
+    this.#io.close();
+    await content.close();
+    await database.sync();
+    await database.close();
+  }
+
+  // ---- FileSystem -------------------------------------------------------------------------------------------------------
+
+  writeVerifier(): Uint8Array {
+    return this.#parts.content.writeVerifier();
+  }
+
+  getAttributes(ino: number): Attributes {
+    return this.#parts.namespace.attributes(ino);
+  }
+
+  lookup(directory: number, name: string): MaybePromise<Attributes> {
+    return this.#parts.namespace.lookup(directory, name);
+  }
+
+  setAttributes(ino: number, changes: SetAttributes, caller: Caller, guard?: Time): MaybePromise<Change> {
+    return setAttributes(this.#parts.namespace.context, ino, changes, caller, guard);
+  }
+
+  readLink(ino: number): string {
+    return this.#parts.namespace.readLink(ino);
+  }
+
+  read(ino: number, offset: number, target: Uint8Array): MaybePromise<ReadResult> {
+    return this.#io.read(ino, offset, target);
+  }
+
+  write(ino: number, offset: number, data: Uint8Array): MaybePromise<Change> {
+    return this.#io.write(ino, offset, data);
+  }
+
+  commit(ino: number): Promise<Attributes> {
+    return this.#io.commit(ino);
+  }
+
+  create(directory: number, name: string, how: CreateMode, caller: Caller): MaybePromise<Created> {
+    return createFile(this.#parts.namespace.context, directory, name, how, caller);
+  }
+
+  makeDirectory(
+    directory: number,
+    name: string,
+    attributes: SetAttributes,
+    caller: Caller,
+  ): MaybePromise<Created> {
+    return makeDirectory(this.#parts.namespace.context, directory, name, attributes, caller);
+  }
+
+  makeSymlink(
+    directory: number,
+    name: string,
+    target: string,
+    attributes: SetAttributes,
+    caller: Caller,
+  ): MaybePromise<Created> {
+    return makeSymlink(this.#parts.namespace.context, directory, name, target, attributes, caller);
+  }
+
+  link(
+    ino: number,
+    directory: number,
+    name: string,
+  ): MaybePromise<{ readonly attributes: Attributes; readonly directory: Change }> {
+    return linkFile(this.#parts.namespace.context, ino, directory, name);
+  }
+
+  remove(directory: number, name: string): MaybePromise<Change> {
+    return removeFile(this.#parts.namespace.context, directory, name);
+  }
+
+  removeDirectory(directory: number, name: string): MaybePromise<Change> {
+    return removeDirectory(this.#parts.namespace.context, directory, name);
+  }
+
+  rename(
+    fromDirectory: number,
+    fromName: string,
+    toDirectory: number,
+    toName: string,
+  ): MaybePromise<Renamed> {
+    return renameEntry(this.#parts.namespace.context, fromDirectory, fromName, toDirectory, toName);
+  }
+
+  readDirectory(directory: number, afterCookie: number, visit: EntryVisitor): MaybePromise<boolean> {
+    return this.#parts.namespace.readDirectory(directory, afterCookie, visit);
+  }
+
+  space(): Space {
+    const { totalBytes, freeBytes } = this.#parts.content.space();
+    const used = this.#parts.namespace.tree.index.inodeCount;
+    return { totalBytes, freeBytes, totalFiles: used + spareFiles, freeFiles: spareFiles };
+  }
+
+  parentOf(directory: number): number {
+    return this.#parts.namespace.parentOf(directory);
+  }
+
+  pathOf(ino: number): string | null {
+    return this.#parts.namespace.pathOf(ino);
+  }
+}
+
+/** Opens part after part; `closers` get what must be undone if a later one fails. */
+async function openParts(
+  options: VirtualFsOptions,
+  database: OpenCatalogueDatabase,
+  closers: (() => Promise<void>)[],
+): Promise<Parts> {
+  const { remote, clock, log } = options;
+  const readOnly = options.readOnly === true || !remote.info.writable;
+  const paths: { of: (ino: number) => string | null } = { of: () => null };
+  const activity = new ActivityLog(clock, (ino) => paths.of(ino));
+  const namespace = await Namespace.load({
+    database,
+    clock,
+    log,
+    activity,
+    readOnly,
+    owner: options.owner,
+    hostName: options.hostName,
+    foldCase: options.foldCase ?? false,
+  });
+  paths.of = (ino) => namespace.pathOf(ino);
+  const surroundings = { remote, clock, log, activity, database };
+  const content = await openContentStore({
+    ...surroundings,
+    dataDir: options.dataDir,
+    cacheDir: options.cacheDir,
+    cacheLimitBytes: options.cacheLimitBytes,
+    inodes: namespace,
+  });
+  closers.push(() => content.close());
+  namespace.connectContent(content);
+  const link: { poller: RemotePoller | null } = { poller: null };
+  const remoteTree = new RemoteTree(namespace.context, remote, ({ error }) =>
+    link.poller?.noteOutcome(error),
+  );
+  closers.push(() => remoteTree.close());
+  namespace.connectRemote(remoteTree);
+  const names = new UploadNames(namespace.context, namespace, (directories) =>
+    remoteTree.relistSoon(directories),
+  );
+  const uploads = await openUploadQueue({
+    ...surroundings,
+    content,
+    namespace: names,
+    hostName: options.hostName,
+  });
+  closers.push(() => uploads.close());
+  namespace.connectUploads(uploads);
+  const poller = new RemotePoller(namespace.context, remoteTree, {
+    remote,
+    database,
+    intervalMs: options.pollIntervalMs ?? defaultPollIntervalMs,
+  });
+  link.poller = poller;
+  return { options, readOnly, database, namespace, content, uploads, activity, remoteTree, poller };
+}
