@@ -32,4 +32,6 @@ export interface UploadReports {
   abandon(ino: number, version: UploadedVersion): void;
   /** Something may be due that was not before. */
   wake(): void;
+  /** The committer found nothing due: the time of the next look may have changed. */
+  idle(): void;
 }

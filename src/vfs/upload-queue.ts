@@ -65,6 +65,10 @@ class PersistentUploadQueue implements UploadQueue {
         failed: (path, failure, cause) => this.#noteFailure(path, failure, cause),
         abandon: (ino, version) => this.#abandon(ino, version),
         wake: () => this.#wake(),
+        idle: () => {
+          this.#settleWhenEmpty();
+          this.#setTimer();
+        },
       },
     };
     this.#parts.files.recover(surroundings.content.staged().map(({ ino }) => ino));
@@ -321,7 +325,8 @@ class PersistentUploadQueue implements UploadQueue {
     if (!this.#paused || forced) {
       if (forced) this.#selection.makeDue();
       this.#startUploads(forced);
-      this.#committer.wake();
+      // With nothing queued a round would only keep `flush` from seeing that.
+      if (this.#parts.files.size > 0 || this.#parts.operations.count > 0) this.#committer.wake();
     }
     this.#settleWhenEmpty();
     this.#setTimer();
