@@ -112,10 +112,11 @@ export class ContentCache {
       if (revision === null) return this.#lose(entry);
     }
     const row = index.find(entry.content.key, entry.content.sizeBytes);
-    if (row === null) return;
+    // An empty row promises nothing, not even a folder: the first store takes it over.
+    if (row === null || row.extents.count === 0) return;
     if (entry.id !== null && row.id !== entry.id) return this.#lose(entry);
     const path = this.#pathOf(entry.content.key, row.id);
-    if (row.extents.count > 0 && (disk.sizeOf(path) ?? 0) < row.extents.end) {
+    if ((disk.sizeOf(path) ?? 0) < row.extents.end) {
       this.#options.log.warn('a cache file was missing or too short and is dropped', { path });
       index.remove(row.id);
       disk.unlink(path);
@@ -124,7 +125,7 @@ export class ContentCache {
     }
     entry.id = row.id;
     entry.revision = row.revision;
-    entry.file ??= this.#fileAt(path, row.extents.count === 0);
+    entry.file ??= this.#fileAt(path, false);
     entry.extents.addAll(row.extents);
   }
 
@@ -315,6 +316,7 @@ export class ContentCache {
         this.#used.delete(entry);
         disk.step('cache-recorded');
       } catch (error) {
+        if (entry.gone) continue;
         log.warn('cached bytes could not be kept', { key: entry.content.key, cause: String(error) });
         for (const { start, end } of added.ranges()) entry.extents.remove(start, end);
       }

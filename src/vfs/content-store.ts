@@ -9,7 +9,7 @@ import { ContentCache } from './content-cache.ts';
 import { fromDiskError, isDiskFull } from './disk-error.ts';
 import { FetchBudget } from './fetch-budget.ts';
 import type { MaybePromise } from './file-system.ts';
-import { FsError } from './fs-error.ts';
+import type { FsError } from './fs-error.ts';
 import { HandlePool } from './handle-pool.ts';
 import { readLayers } from './layered-read.ts';
 import { LazyFile } from './lazy-file.ts';

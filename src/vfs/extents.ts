@@ -152,6 +152,7 @@ export class ExtentMap {
   /** The parts of [start, end) that are in the set, the first `limit` of them. */
   within(start: number, end: number, limit = Infinity): ByteRange[] {
     const found: ByteRange[] = [];
+    if (end <= start) return found;
     for (let index = this.indexAfter(start); index < this.#count && found.length < limit; index++) {
       const from = this.#startAt(index);
       if (from >= end) break;

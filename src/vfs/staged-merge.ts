@@ -5,6 +5,8 @@
 // cut the lower layer to what is still visible, copy, sync, trust the copied ranges in the lower layer, drop the upper one.
 // Writes that come meanwhile go to both files (`mirror`), and a commit syncs and trusts both.
 
+import { fromDiskError } from './disk-error.ts';
+import type { FsError } from './fs-error.ts';
 import type { StagedFile, StagedFileOwner } from './staged-file.ts';
 import type { StagedLayer } from './staged-layer.ts';
 
@@ -24,12 +26,12 @@ export async function mergeLayers(file: StagedFile, owner: StagedFileOwner): Pro
     return;
   }
   cutToVisible(owner, top, lower);
-  let mirrorFailure: unknown = null;
+  let mirrorFailure: FsError | null = null;
   file.mirror = (data, offset) => {
     try {
       lower.file.write(data, offset);
     } catch (error) {
-      mirrorFailure ??= error;
+      mirrorFailure ??= fromDiskError(error, 'merge', owner.pathOf(file.ino));
     }
   };
   try {
@@ -61,7 +63,10 @@ async function copyUp(file: StagedFile, top: StagedLayer, lower: StagedLayer): P
     await top.file.read(scratch, 0, length, start);
     await new Promise((resolve) => setImmediate(resolve));
     if (file.isForgotten) return;
-    if (top.extents.covers(start, start + length)) top.file.copyTo(lower.file, scratch, start, length);
+    // A truncation may have cut some of it meanwhile.
+    for (const range of top.extents.within(start, start + length)) {
+      top.file.copyTo(lower.file, scratch, range.start, range.end - range.start);
+    }
     position = start + length;
   }
 }

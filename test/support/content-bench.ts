@@ -27,6 +27,7 @@ export interface BenchOptions {
   readonly disk?: Partial<StagingDisk>;
   readonly onStep?: (name: DiskStep) => void;
   readonly inodes?: TestInodes;
+  readonly onDatabase?: (database: OpenCatalogueDatabase, folder: string) => void;
 }
 
 /** What the namespace knows, and what of it a crash would leave: everything, as if each change was durable at once. */
@@ -97,6 +98,7 @@ export class ContentBench {
   }
 
   async #open(): Promise<void> {
+    this.options.onDatabase?.(this.database, this.folder);
     const log: Log = {
       ...silentLog,
       warn: (message) => this.warnings.push(message),
