@@ -77,7 +77,8 @@ export class DuplicateCache {
 
   /** `reply` is the whole record and is copied. With `keep` false only those who wait get it. */
   complete(entry: DuplicateEntry, reply: Uint8Array, keep: boolean): void {
-    const copy = reply.slice();
+    // Not `slice`: a Buffer's slice is no copy.
+    const copy = Uint8Array.from(reply);
     if (keep && copy.length <= MAX_REPLY_BYTES) entry.reply = copy;
     else this.#entries.delete(entry.key);
     for (const receiver of entry.receivers.splice(0).slice(1)) receiver.replay(copy);

@@ -48,6 +48,7 @@ export class RpcConnection implements ReplyPort {
   #isReading = false;
   #isFlushDue = false;
   #isStopping = false;
+  #isFinished = false;
   #isClosed = false;
 
   /** `accepted` is paused. Calls are served after `admit`. */
@@ -94,6 +95,14 @@ export class RpcConnection implements ReplyPort {
   stop(): void {
     this.#isStopping = true;
     this.#setReading(false);
+  }
+
+  /** Says goodbye after all that was sent; closes when the peer does. */
+  finish(): void {
+    this.#isFinished = true;
+    // What still comes is read and dropped: closing with unread bytes resets the connection, and the peer may lose replies.
+    this.#socket.end();
+    this.#socket.resume();
   }
 
   destroy(): void {
@@ -143,6 +152,7 @@ export class RpcConnection implements ReplyPort {
   }
 
   #received(count: number): void {
+    if (this.#isFinished) return;
     this.#services.traffic.receivedBytes += count;
     this.#receiver.received(count);
     this.#serve();
@@ -165,7 +175,7 @@ export class RpcConnection implements ReplyPort {
     if (this.#isClosed) this.gatherer.discard();
     else this.gatherer.flush();
     this.#isServing = false;
-    if (!this.#isClosed) this.#setReading(isDrained && !this.#isBlocked());
+    if (!this.#isClosed && !this.#isFinished) this.#setReading(isDrained && !this.#isBlocked());
     if (this.#isStopping) this.#services.onProgress();
   }
 

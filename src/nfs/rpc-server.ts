@@ -11,6 +11,8 @@ import { SlabPool } from './slab-pool.ts';
 const MAX_CONNECTIONS = 64;
 /** For calls under way when the server stops: reads of remote data wait at most about 10 s. */
 const STOP_MS = 12_000;
+/** For a client to close its side too. */
+const GOODBYE_MS = 1_000;
 
 export interface RpcServerOptions {
   readonly dispatcher: RpcDispatcher;
@@ -92,8 +94,12 @@ export class RpcServer {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const connection of this.#connections) connection.stop();
     await this.#untilIdle();
-    for (const connection of this.#connections) connection.destroy();
+    for (const connection of this.#connections) connection.finish();
+    const timer = this.#options.clock.schedule(GOODBYE_MS, () => {
+      for (const connection of this.#connections) connection.destroy();
+    });
     await closed;
+    timer.cancel();
   }
 
   async #listen(): Promise<void> {
@@ -115,6 +121,7 @@ export class RpcServer {
     await new Promise<void>((resolve) => {
       const timer = clock.schedule(STOP_MS, () => {
         log.warn('Stopped the NFS server with calls under way', { inFlight: this.stats().inFlight });
+        for (const connection of this.#connections) if (!connection.isIdle) connection.destroy();
         resolve();
       });
       this.#onProgress = () => {

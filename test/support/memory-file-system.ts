@@ -43,6 +43,15 @@ export interface MemoryFileSystemOptions {
 export type GatedOperation =
   'lookup' | 'read' | 'write' | 'commit' | 'create' | 'remove' | 'rename' | 'readDirectory';
 
+/** FNV-1a 64 of the source identifier, as VirtualFs has it. */
+export function generationOfSource(source: string): Uint8Array {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of Buffer.from(source)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  const generation = Buffer.alloc(8);
+  generation.writeBigUInt64BE(hash);
+  return generation;
+}
+
 export class MemoryFileSystem implements FileSystem {
   readonly rootIno = 1;
   readonly readOnly: boolean;
