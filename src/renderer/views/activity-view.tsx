@@ -1,0 +1,4 @@
+// Placeholder.
+export function ActivityView() {
+  return <section className="view" />;
+}

@@ -1,0 +1,4 @@
+// Placeholder.
+export function FirstRun() {
+  return <section className="view" />;
+}

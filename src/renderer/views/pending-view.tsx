@@ -1,0 +1,4 @@
+// Placeholder.
+export function PendingView() {
+  return <section className="view" />;
+}

@@ -1,0 +1,4 @@
+// Placeholder.
+export function SettingsView() {
+  return <section className="view" />;
+}
