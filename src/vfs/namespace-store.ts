@@ -15,6 +15,7 @@ const schema = [
     mtime_ns INTEGER NOT NULL, ctime_s INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, flags INTEGER NOT NULL,
     next_cookie INTEGER NOT NULL, base_key BLOB, base_size INTEGER NOT NULL, target TEXT, verifier BLOB
   ) STRICT;
+  -- remote_name: JSON text (a Hub name may be no well-formed Unicode), NULL for the same as name.
   -- expect: what the Hub holds at this name: NULL nothing, '' the inode's base, else a key as above.
   CREATE TABLE entry (
     parent INTEGER NOT NULL, cookie INTEGER NOT NULL, ino INTEGER NOT NULL, name TEXT NOT NULL, remote_name TEXT,
@@ -200,7 +201,7 @@ function parseEntry(row: readonly unknown[]): EntryRow {
     cookie: integer(row[1]),
     ino: integer(row[2]),
     name: textOrNull(row[3]) ?? '',
-    remoteName: textOrNull(row[4]),
+    remoteName: remoteNameOrNull(row[4]),
     expect: bytesToExpect(row[5]),
   };
 }
@@ -212,6 +213,16 @@ function integer(value: unknown): number {
 
 function textOrNull(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
+}
+
+function remoteNameOrNull(value: unknown): string | null {
+  if (typeof value !== 'string') return null;
+  try {
+    const name: unknown = JSON.parse(value);
+    return textOrNull(name);
+  } catch {
+    return value; // damaged; a listing will put it right
+  }
 }
 
 function keyToBytes(key: string | null): Uint8Array | null {
