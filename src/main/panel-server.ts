@@ -175,6 +175,7 @@ class RunningServer implements PanelServer {
     const session = new PanelSession({
       handlers: this.#options.handlers,
       hostVersion: this.#options.hostVersion,
+      log: this.#options.log,
       output: {
         send: (text) => socket.send(text, () => session.drained()),
         waitingBytes: () => socket.bufferedAmount,

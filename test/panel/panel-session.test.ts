@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PanelSession } from '../../src/main/panel-session.ts';
+import { silentLog } from '../../src/shared/log.ts';
 import { FakeHost, mountView } from '../support/fake-host.ts';
 import { settle } from '../support/manual-clock.ts';
 
@@ -22,6 +23,7 @@ async function subscribed() {
   const session = new PanelSession({
     handlers: host.handlers(),
     hostVersion: '1',
+    log: silentLog,
     output: {
       send: (text) => void output.frames.push(JSON.parse(text) as Frame),
       waitingBytes: () => output.waiting,
