@@ -10,7 +10,8 @@ export class XdrError extends Error {
 
 /** Bytes an item of `length` takes on the wire with its padding (RFC 4506 section 3). */
 export function paddedLength(length: number): number {
-  return (length + 3) & ~3;
+  // Not `(length + 3) & ~3`, which wraps for lengths from 2^31.
+  return length + (-length & 3);
 }
 
 export function viewOf(bytes: Uint8Array): DataView {

@@ -32,6 +32,8 @@ interface Node {
   mtime: Time;
   ctime: Time;
   readonly entries: Map<string, { readonly ino: number; readonly cookie: number }>;
+  /** Every entry there ever was, in cookie order; those that are gone are not in `entries` under that cookie. */
+  readonly listed: { readonly name: string; readonly cookie: number }[];
 }
 
 export interface MemoryFileSystemOptions {
@@ -224,7 +226,7 @@ export class MemoryFileSystem implements FileSystem {
     if (node.type === 'directory') throw new FsError('EISDIR', 'link');
     const parent = this.#directoryForNew(directory, name);
     const change = this.#change(parent, () => {
-      parent.entries.set(name, { ino, cookie: this.#cookie() });
+      this.#enter(parent, name, ino);
       parent.mtime = this.#now();
     });
     node.nlink += 1;
@@ -273,7 +275,7 @@ export class MemoryFileSystem implements FileSystem {
         this.#refuseOwnSubtree(node, to);
         if (existing !== undefined) this.#replace(to, toName, this.#live(existing.ino), node);
         from.entries.delete(fromName);
-        to.entries.set(toName, { ino: node.ino, cookie: this.#cookie() });
+        this.#enter(to, toName, node.ino);
         if (node.type === 'directory') {
           from.nlink -= 1;
           to.nlink += 1;
@@ -291,9 +293,11 @@ export class MemoryFileSystem implements FileSystem {
 
   readDirectory(directory: number, afterCookie: number, visit: EntryVisitor): MaybePromise<boolean> {
     return this.#perform('readDirectory', directory, () => {
-      // Insertion order is cookie order: an entry that is replaced is deleted first.
-      for (const [name, { ino, cookie }] of this.#directory(directory).entries) {
-        if (cookie > afterCookie && !visit(name, ino, cookie)) return false;
+      const { entries, listed } = this.#directory(directory);
+      for (let index = firstAfter(listed, afterCookie); index < listed.length; index += 1) {
+        const { name = '', cookie = 0 } = listed[index] ?? {};
+        const entry = entries.get(name);
+        if (entry?.cookie === cookie && !visit(name, entry.ino, cookie)) return false;
       }
       return true;
     });
@@ -342,10 +346,11 @@ export class MemoryFileSystem implements FileSystem {
     return { sec: 1_700_000_000 + Math.floor(this.#tick / 1_000_000), nsec: (this.#tick % 1_000_000) * 1000 };
   }
 
-  #cookie(): number {
+  #enter(directory: Node, name: string, ino: number): void {
     const cookie = this.#nextCookie;
     this.#nextCookie += 1;
-    return cookie;
+    directory.entries.set(name, { ino, cookie });
+    directory.listed.push({ name, cookie });
   }
 
   #node(ino: number, type: FileType, parent: number, mode: number, owner: Caller): Node {
@@ -365,6 +370,7 @@ export class MemoryFileSystem implements FileSystem {
       mtime: now,
       ctime: now,
       entries: new Map(),
+      listed: [],
     };
   }
 
@@ -373,7 +379,7 @@ export class MemoryFileSystem implements FileSystem {
     this.#nextIno += 1;
     const node = this.#node(ino, type, parent, mode, owner);
     this.#nodes.set(ino, node);
-    this.#live(parent).entries.set(name, { ino, cookie: this.#cookie() });
+    this.#enter(this.#live(parent), name, ino);
     return node;
   }
 
@@ -519,4 +525,16 @@ export class MemoryFileSystem implements FileSystem {
       ctime,
     };
   }
+}
+
+/** Index of the first entry with a greater cookie. */
+function firstAfter(listed: readonly { readonly cookie: number }[], cookie: number): number {
+  let low = 0;
+  let high = listed.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((listed[middle]?.cookie ?? 0) > cookie) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
