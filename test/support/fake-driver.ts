@@ -23,6 +23,7 @@ export class FakeDriver implements OsMountDriver {
     this.calls.push(
       `mount ${request.mountPoint} port ${request.port}${request.readOnly ? ' read-only' : ''}`,
     );
+    signal.throwIfAborted();
     await this.duringMount(request, signal);
     if (this.mountError !== null) throw this.mountError;
     this.add(request.mountPoint, request.exportPath);
