@@ -68,7 +68,12 @@ export interface LocalHub {
 }
 
 export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub> {
-  const clock = options.clock ?? realClock;
+  const given = options.clock ?? realClock;
+  // Whole milliseconds: times go into the index and into JSON.
+  const clock: HubClock = {
+    now: () => Math.floor(given.now()),
+    schedule: (delayMs, callback) => given.schedule(delayMs, callback),
+  };
   const host = options.host ?? '127.0.0.1';
   const db = new HubDatabase(options.dataDir);
   try {

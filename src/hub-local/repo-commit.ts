@@ -17,22 +17,31 @@ export interface ParsedCommit {
   readonly edits: readonly RepoEdit[];
 }
 
-/** `files`: those of the commit it builds on. Throws 400 or 404 for what cannot be done; then nothing is. */
-export function parseCommit(body: string, files: readonly RepoFile[], cas: CasStore): ParsedCommit {
-  let header: Readonly<Record<string, unknown>> | null = null;
-  const edits: RepoEdit[] = [];
+/**
+ * `files`: those of the commit it builds on. `checkParent` sees the header's parent before anything else is looked at.
+ * Throws 400 or 404 for what cannot be done; then nothing is.
+ */
+export function parseCommit(
+  body: string,
+  files: readonly RepoFile[],
+  cas: CasStore,
+  checkParent: (parentCommit: string | null) => void,
+): ParsedCommit {
+  const lines: { key: string; value: Readonly<Record<string, unknown>> }[] = [];
   for (const [index, line] of body.split('\n').entries()) {
-    if (line.trim() === '') continue;
-    const { key, value } = parseLine(line, index + 1);
-    if (key === 'header') header = value;
-    else edits.push(...readEdit(key, value, files, cas));
+    if (line.trim() !== '') lines.push(parseLine(line, index + 1));
   }
-  if (header === null) throw badRequest('The commit has no header line');
+  const header = lines.find((line) => line.key === 'header')?.value;
+  if (header === undefined) throw badRequest('The commit has no header line');
+  const parentCommit = typeof header['parentCommit'] === 'string' ? header['parentCommit'] : null;
+  checkParent(parentCommit);
   return {
     title: textOf(header['summary']),
     message: textOf(header['description']),
-    parentCommit: typeof header['parentCommit'] === 'string' ? header['parentCommit'] : null,
-    edits,
+    parentCommit,
+    edits: lines
+      .filter((line) => line.key !== 'header')
+      .flatMap(({ key, value }) => readEdit(key, value, files, cas)),
   };
 }
 

@@ -94,10 +94,10 @@ async function takeCommit(hub: HubContext, exchange: Exchange, type: RepoType): 
   const isPullRequest = exchange.query.get('create_pr') === '1';
   const body = (await exchange.readBody(commitLimitBytes)).toString('utf8');
   const head = atRevision(hub, repo, revision).commit;
-  const parsed = parseCommit(body, hub.repos.files(repo, head), hub.cas);
-  if (parsed.parentCommit !== null && !isPullRequest && parsed.parentCommit !== head) {
+  const parsed = parseCommit(body, hub.repos.files(repo, head), hub.cas, (parentCommit) => {
+    if (parentCommit === null || isPullRequest || parentCommit === head) return;
     throw new Refusal(412, 'A commit has happened since. Please refresh and try again.');
-  }
+  });
   const ref = isPullRequest ? nextPullRequest(hub, repo) : branchOf(hub, repo, revision);
   const parent = isPullRequest ? (parsed.parentCommit ?? head) : head;
   const details = { title: parsed.title, message: parsed.message, author, date: hub.clock.now() };
