@@ -100,6 +100,11 @@ export class RpcClient {
     return new RpcClient(socket, options);
   }
 
+  /** Over a socket that is connected already. */
+  static over(socket: net.Socket, options: RpcClientOptions): RpcClient {
+    return new RpcClient(socket, options);
+  }
+
   nextXid(): number {
     this.#xid = (this.#xid + 1) >>> 0;
     return this.#xid;
