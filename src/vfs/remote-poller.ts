@@ -67,15 +67,14 @@ export class RemotePoller {
   }
 
   start(): void {
+    this.#startRound();
     this.#stream = this.#follow();
-    this.#runRound();
   }
 
-  /** Probes at once; resolves when everything known agrees with the Hub or was found unreachable (then rejects). */
+  /** Probes at once; resolves when everything known agrees with the Hub, rejects where it cannot be reached. */
   async refresh(): Promise<void> {
-    this.#timer?.cancel();
-    if (this.#round !== null) await this.#round;
-    await this.#probe();
+    if (this.#round !== null) await this.#round.catch(() => undefined);
+    await (this.#round ?? this.#startRound());
   }
 
   status(): PollStatus {
@@ -104,23 +103,28 @@ export class RemotePoller {
 
   // ---- probing ------------------------------------------------------------------------------------------------------------
 
-  #runRound(): void {
+  /** The failure of a round is noted here; who started it may look at it, too. */
+  #startRound(): Promise<void> {
+    this.#timer?.cancel();
     this.#timer = null;
-    this.#round = this.#probe()
-      .catch((error: unknown) => this.noteOutcome(error))
-      .finally(() => {
-        this.#round = null;
-        if (this.#abort.signal.aborted) return;
-        this.#timer = this.#clock.schedule(this.#intervalMs, () => this.#runRound());
-      });
+    const round = this.#probe().finally(() => {
+      this.#round = null;
+      if (this.#abort.signal.aborted) return;
+      this.#timer = this.#clock.schedule(this.#intervalMs, () => void this.#startRound());
+    });
+    this.#round = round;
+    round.catch((error: unknown) => this.noteOutcome(error));
+    return round;
   }
 
   async #probe(): Promise<void> {
+    // A first listing that runs already may be older than the token.
+    const running = this.#tree.listingNow();
     const token = await this.#remote.probe(this.#abort.signal);
     this.#checkedAt = this.#clock.now();
     this.noteOutcome(null);
     if (token === this.#token) return;
-    await this.#tree.relist(this.#tree.knownDirectories());
+    await this.#tree.relist([...this.#tree.knownDirectories(), ...running]);
     this.#saveToken(token);
   }
 
@@ -157,10 +161,7 @@ export class RemotePoller {
       if (signal.aborted) return;
       await this.#pause(reconnectDelaysMs[Math.min(attempts, reconnectDelaysMs.length - 1)] ?? 60_000);
       // Events may have been missed in between; the probe tells.
-      if (!signal.aborted && this.#round === null) {
-        this.#timer?.cancel();
-        this.#runRound();
-      }
+      if (!signal.aborted && this.#round === null) void this.#startRound();
     }
   }
 

@@ -24,6 +24,8 @@ interface Listing {
   readonly resolve: () => void;
   /** Why the last try failed. */
   error: unknown;
+  /** The running try may be older than a change: list once more after it. */
+  again: boolean;
   attempts: number;
   waiters: number;
   timer: Timer | null;
@@ -96,6 +98,7 @@ export class RemoteTree {
       done: promise,
       resolve,
       error: null,
+      again: false,
       attempts: 0,
       waiters: 0,
       timer: null,
@@ -112,6 +115,7 @@ export class RemoteTree {
       if (slot !== -1) await this.#merge.listDirectory(listing.directory, this.#abort.signal);
       this.#settle(listing);
       this.#report({ error: null });
+      if (listing.again) this.relistSoon([listing.directory]);
     } catch (error) {
       this.#fail(listing, error);
     } finally {
@@ -130,6 +134,7 @@ export class RemoteTree {
       return;
     }
     listing.error = error;
+    listing.again = false;
     this.#report({ error });
     const path =
       this.#context.tree.index.slotOf(listing.directory) === -1 ? '' : this.#pathOf(listing.directory);
@@ -177,7 +182,12 @@ export class RemoteTree {
   }
 
   async #relistOne(directory: number): Promise<void> {
-    if (this.#abort.signal.aborted || this.#listings.has(directory)) return;
+    if (this.#abort.signal.aborted) return;
+    const running = this.#listings.get(directory);
+    if (running !== undefined) {
+      running.again = true;
+      return;
+    }
     const { tree } = this.#context;
     const slot = tree.index.slotOf(directory);
     if (slot === -1 || !tree.hasFlag(slot, inodeFlag.listed) || tree.hubPathOfDirectory(slot) === null)
@@ -251,6 +261,11 @@ export class RemoteTree {
       this.#report({ error });
       if (!this.#abort.signal.aborted) this.#postpone(directory, names);
     }
+  }
+
+  /** Folders whose first listing runs. */
+  listingNow(): number[] {
+    return [...this.#listings.keys()];
   }
 
   /** Listed folders, most recently used first. */

@@ -94,10 +94,10 @@ export class VirtualFs implements FileSystem {
     const closers: (() => Promise<void>)[] = [() => database.close()];
     try {
       const fileSystem = new VirtualFs(await openParts(options, database, closers));
+      fileSystem.#parts.poller.start();
       fileSystem.#parts.remoteTree.whenListed(rootIno)?.catch((error: unknown) => {
         options.log.warn('The top folder has not been listed yet', { cause: String(error) });
       });
-      fileSystem.#parts.poller.start();
       return fileSystem;
     } catch (cause) {
       for (const close of closers.toReversed()) await close();
