@@ -19,6 +19,7 @@ import type { LayerRow } from './staging-index.ts';
 /** Files looked at in one turn of the serving thread. */
 const recoverySlice = 100;
 const retryDelayMs = 5000;
+const commitsAtOnce = 32;
 const verifierBytes = 8;
 
 export interface StagingAreaOptions extends Pick<Surroundings, 'database' | 'log' | 'clock' | 'activity'> {
@@ -192,18 +193,30 @@ export class StagingArea implements StagedFileOwner {
 
   /** Commits what is staged and stops. Returns after everything that could be done was done. */
   async close(): Promise<void> {
-    const commits = await Promise.allSettled([...this.files.values()].map((file) => file.commit()));
+    const isSafe = await this.#commitAll();
     this.#closed = true;
     this.#endPause();
     await this.#merging;
     while (this.#working !== null) await this.#working;
-    // Damaged files refuse; they have no uncommitted bytes.
-    const isSafe = commits.every(
-      (result, index) => result.status === 'fulfilled' || [...this.files.values()][index]?.damage !== null,
-    );
     if (!isSafe) return;
     this.database.transaction(() => this.index.keepVerifier(this.#verifier));
     await this.database.sync();
+  }
+
+  /** Whether everything is on disk. Damaged files have nothing to commit. */
+  async #commitAll(): Promise<boolean> {
+    const files = [...this.files.values()].filter((file) => file.damage === null);
+    let isSafe = true;
+    // Every running commit holds a descriptor.
+    for (let start = 0; start < files.length; start += commitsAtOnce) {
+      const commits = files.slice(start, start + commitsAtOnce).map((file) => file.commit());
+      for (const result of await Promise.allSettled(commits)) {
+        if (result.status === 'fulfilled') continue;
+        isSafe = false;
+        this.log.error('a staged file could not be committed at the end', {}, result.reason);
+      }
+    }
+    return isSafe;
   }
 
   #restore(ino: number, rows: readonly LayerRow[]): void {
