@@ -3,11 +3,9 @@
 // tree at a time; used by the queue beside the committer, which keeps away from paths that overlap it.
 
 import type { RemoteFile, RemoteOperation } from '../hub/remote-store.ts';
-import { conflictPath } from './conflict-name.ts';
-import { keepMoved, reportBothKept } from './upload-conflicts.ts';
+import { keepMoved, keepMovedBeside } from './upload-conflicts.ts';
 import type { LoggedTree } from './upload-log.ts';
 import type { UploadParts } from './upload-parts.ts';
-import { pathsOverlap } from './upload-paths.ts';
 import { describeFailure, type Failure } from './upload-schedule.ts';
 import { longestBatchLines, type OperationSelection } from './upload-selection.ts';
 
@@ -73,7 +71,7 @@ export class TreeMover {
   }
 
   async #move(running: Running): Promise<void> {
-    const { database, operations, activity, reports } = this.#parts;
+    const { database, operations, activity, reports, sent } = this.#parts;
     const { from, to } = running.tree;
     try {
       if (!running.tree.deleting) {
@@ -84,7 +82,10 @@ export class TreeMover {
       // Files that others add meanwhile move along: again until a listing shows nothing new.
       while ((await this.#sweep(running)) > 0);
       if (running.refused !== null) throw new RefusedLines(running.refused);
-      database.transaction(() => this.#selection.finish([running.tree]));
+      database.transaction(() => {
+        this.#selection.finish([running.tree]);
+        sent.forgetSender(-running.tree.seq);
+      });
       activity.record('UPLOAD', from, { toPath: to, detail: 'committed' });
     } catch (cause) {
       if (running.stop.signal.aborted) return;
@@ -109,14 +110,14 @@ export class TreeMover {
   async #step(running: Running, page: readonly RemoteFile[]): Promise<number> {
     const { remote, database, sent, namespace } = this.#parts;
     const { signal } = running.stop;
-    const files = page.filter(({ path }) => !running.setAside.has(path));
+    const sender = -running.tree.seq;
+    const listed = page.filter(({ path }) => !running.setAside.has(path));
+    const paths = listed.map(({ path }) => newPath(running.tree, path));
+    // What is about to be deleted is looked at again: the listing may be minutes old.
+    if (running.tree.deleting) paths.push(...listed.map(({ path }) => path));
     const present = new Map<string, RemoteFile>();
-    for (const file of await remote.stat(
-      files.map(({ path }) => newPath(running.tree, path)),
-      signal,
-    )) {
-      present.set(file.path, file);
-    }
+    for (const file of await remote.stat(paths, signal)) present.set(file.path, file);
+    const files = running.tree.deleting ? listed.flatMap(({ path }) => present.get(path) ?? []) : listed;
     signal.throwIfAborted();
     const adds: RemoteOperation[] = [];
     const deletes: RemoteOperation[] = [];
@@ -128,7 +129,7 @@ export class TreeMover {
       if (
         there !== undefined &&
         there.content.key !== file.content.key &&
-        !sent.has(there.content.key, path, null)
+        !sent.has(there.content.key, path, sender)
       ) {
         conflicts.push([file, there]);
         continue;
@@ -139,15 +140,21 @@ export class TreeMover {
       }
       deletes.push({ type: 'delete', path: file.path });
     }
-    for (const [file, there] of conflicts) await this.#setAside(running, file, there);
+    for (const [file, there] of conflicts) this.#setAside(running, file, there);
     database.transaction(() => {
-      for (const line of adds) if (line.type === 'add') sent.remember(line.content.key, line.path, null);
+      for (const line of adds) if (line.type === 'add') sent.remember(line.content.key, line.path, sender);
     });
     const refused = await this.#send(running, adds);
     if (unknown.length > 0) namespace.relist(unknown);
     if (!running.tree.deleting) return 0;
     const movable = deletes.filter(({ path }) => !refused.has(newPath(running.tree, path)));
-    return movable.length - (await this.#send(running, movable)).size;
+    const kept = await this.#send(running, movable);
+    const left = movable.filter(({ path }) => !kept.has(path));
+    database.transaction(() => {
+      // A file that appears under the old name from here on is another one and may not replace what was moved.
+      for (const { path } of left) sent.forgetOne(newPath(running.tree, path), sender);
+    });
+    return left.length;
   }
 
   /** Resolves to the paths that were refused. */
@@ -168,36 +175,17 @@ export class TreeMover {
   }
 
   /** Another client has a file of this name at the new place: both are kept. */
-  async #setAside(running: Running, file: RemoteFile, there: RemoteFile): Promise<void> {
-    const { database, operations, namespace } = this.#parts;
+  #setAside(running: Running, file: RemoteFile, there: RemoteFile): void {
     const { path: oldPath, content, mtimeMs } = file;
     const path = newPath(running.tree, oldPath);
-    const ownPath = await this.#freeConflictPath(path, running.stop.signal);
-    running.stop.signal.throwIfAborted();
     const theirs = { content: there.content, mtimeMs: there.mtimeMs };
-    database.transaction(() => {
+    this.#parts.database.transaction(() => {
+      // It may be a file that nobody here has seen, so a copy is made whatever was done here with the name.
       const kept = keepMoved(path, { content, mtimeMs }, theirs, this.#parts);
-      if (!kept && !this.#isTouchedLater(running.tree, path)) {
-        operations.append({ type: 'copy', path: ownPath, content, mtimeMs });
-        namespace.relist([path, ownPath]);
-        reportBothKept(path, ownPath, this.#parts);
-      }
-      operations.append({ type: 'delete', path: oldPath, expect: content.key });
+      if (!kept) keepMovedBeside(this.#parts.operations.pathAfter(path), { content, mtimeMs }, this.#parts);
+      this.#parts.operations.append({ type: 'delete', path: oldPath, expect: content.key });
     });
     running.setAside.add(oldPath);
-  }
-
-  async #freeConflictPath(path: string, signal: AbortSignal): Promise<string> {
-    const { hostName, clock, remote } = this.#parts;
-    for (let copy = 1; ; copy += 1) {
-      const candidate = conflictPath(path, hostName, clock.now(), copy);
-      if ((await remote.stat([candidate], signal)).length === 0) return candidate;
-    }
-  }
-
-  #isTouchedLater(tree: LoggedTree, path: string): boolean {
-    const own = [tree.from, tree.to].filter((touched) => pathsOverlap(touched, path)).length;
-    return this.#parts.operations.overlaps(path) > own;
   }
 }
 

@@ -4,7 +4,7 @@
 
 import type { RemoteFile, RemoteOperation } from '../hub/remote-store.ts';
 import { resolveConflicts } from './upload-conflicts.ts';
-import { finishGroup, type BatchInFlight } from './upload-finish.ts';
+import { backToReady, finishGroup, type BatchInFlight } from './upload-finish.ts';
 import type { PendingFile, ReadyContent } from './upload-files.ts';
 import { BackOffGate } from './upload-gate.ts';
 import type { LoggedTree } from './upload-log.ts';
@@ -50,9 +50,11 @@ export class UploadCommitter {
       return;
     }
     if (this.#stop.signal.aborted || !this.gate.isOpen()) return;
-    this.#running = this.#run().finally(() => {
+    this.#running = this.#run().then((worked) => {
       this.#running = null;
-      this.#parts.reports.wake();
+      // After a round that found nothing due a wake would only start the next such round, for ever.
+      if (worked) this.#parts.reports.wake();
+      else this.#parts.reports.idle();
     });
   }
 
@@ -65,14 +67,16 @@ export class UploadCommitter {
     await this.#running;
   }
 
-  async #run(): Promise<void> {
+  async #run(): Promise<boolean> {
+    let hasWorked = false;
     do {
       this.#again = false;
       const worked = await this.#round();
-      if (worked) this.#again = true;
+      if (worked) hasWorked = this.#again = true;
       // Other work of the process gets its turn between batches.
       await new Promise((resolve) => setImmediate(resolve));
     } while (this.#again && this.gate.isOpen() && !this.#stop.signal.aborted);
+    return hasWorked;
   }
 
   /** Whether there was something to do. */
@@ -90,7 +94,7 @@ export class UploadCommitter {
       this.gate.succeed();
       this.#limitLines = Math.min(longestBatchLines, this.#limitLines * 2);
     } catch (cause) {
-      for (const file of chosen?.files.values() ?? []) this.#parts.files.backToReady(file);
+      for (const file of chosen?.files.values() ?? []) backToReady(file, this.#parts);
       if (this.#stop.signal.aborted) return false;
       this.#failWhole(groups, chosen, cause);
     } finally {
@@ -127,7 +131,7 @@ export class UploadCommitter {
     if (targets.length === 0) {
       database.transaction(() => files.remove(ino));
       reports.fileSettled(ino);
-      reports.abandon(ino, version);
+      reports.abandon(file);
       return null;
     }
     for (const { path } of targets) {
@@ -137,7 +141,7 @@ export class UploadCommitter {
       const failing = holder === null ? null : this.#selection.failureOf(holder);
       if (failing !== null) {
         // It may take long: the frozen layer and its place are given back.
-        reports.abandon(ino, version);
+        reports.abandon(file);
         files.wait(file, failing.nextTryAt);
       }
       return null;
@@ -153,7 +157,7 @@ export class UploadCommitter {
     if (paths.length > 0) for (const file of await remote.stat(paths, signal)) current.set(file.path, file);
     signal.throwIfAborted();
     const unfinished = database.transaction(() => {
-      judgeGroups(groups, current, (key, path, ino) => sent.has(key, path, ino));
+      judgeGroups(groups, current, (key, path, sender) => sent.has(key, path, sender));
       const conflicting = resolveConflicts(groups, this.#parts);
       this.#rememberSent(groups);
       return conflicting;
@@ -174,8 +178,8 @@ export class UploadCommitter {
     for (const group of groups) {
       for (const { path, final, source, verdict } of group.paths) {
         if (verdict?.type !== 'put' || final === null) continue;
-        const ino = source !== null && 'content' in source ? source.content.ino : null;
-        this.#parts.sent.remember(final.content.key, path, ino);
+        const sender = source !== null && 'content' in source ? source.content.ino : 0;
+        this.#parts.sent.remember(final.content.key, path, sender);
       }
     }
   }
@@ -207,7 +211,7 @@ export class UploadCommitter {
     for (const { ino } of group.contents) {
       const file = files.get(ino);
       if (file === undefined) continue;
-      if (file.version !== null) reports.abandon(ino, file.version);
+      reports.abandon(file);
       this.#parts.files.fail(file, failure, random());
     }
     reports.failed(group.paths[0]?.path ?? '', failure, null);

@@ -1,6 +1,7 @@
 // Keeps both versions where another client changed what a batch was about to write, delete or move. Used by the committer
 // inside the transaction that precedes the request.
 
+import { conflictPath } from './conflict-name.ts';
 import type { ContentRef } from '../hub/remote-store.ts';
 import type { RemoteTheirs } from './parts.ts';
 import type { ReadyContent } from './upload-files.ts';
@@ -21,8 +22,11 @@ export function resolveConflicts(groups: readonly PlannedGroup[], parts: UploadP
       if (verdict?.type !== 'foreign') continue;
       if (source === null) keepTheirs(planned, verdict.theirs, parts);
       else if ('operation' in source) {
-        const kept = planned.final !== null && keepMoved(path, planned.final, verdict.theirs, parts);
-        if (!kept) keepTheirs(planned, verdict.theirs, parts);
+        if (planned.final === null || keepMoved(path, planned.final, verdict.theirs, parts)) continue;
+        keepTheirs(planned, verdict.theirs, parts);
+        if (!parts.operations.isNamedAfter(source.operation.seq, path)) {
+          keepMovedBeside(parts.operations.pathAfter(path), planned.final, parts);
+        }
       } else {
         unfinished.add(source.content.ino);
         keepBothContents(path, source.content, verdict.theirs, parts);
@@ -34,10 +38,16 @@ export function resolveConflicts(groups: readonly PlannedGroup[], parts: UploadP
 
 /** Deleted or moved away here, changed by another client: theirs stays. */
 function keepTheirs({ path }: PlannedPath, theirs: RemoteTheirs, parts: UploadParts): void {
+  const { namespace, operations, activity } = parts;
+  const pathThen = operations.pathAfter(path);
+  if (pathThen !== path) {
+    namespace.relist([pathThen]); // the rename of a folder takes it along
+    return;
+  }
   // Whatever has the name here by now meets their version when its own turn comes.
-  if (parts.namespace.inodeAt(path) !== null) return;
-  parts.namespace.restoreTheirs(path, theirs);
-  parts.activity.record('CONFLICT', path, {
+  if (namespace.inodeAt(path) !== null) return;
+  namespace.restoreTheirs(path, theirs);
+  activity.record('CONFLICT', path, {
     detail: 'Changed by another client while it was deleted or moved here; their version is kept',
   });
 }
@@ -74,7 +84,19 @@ export function keepMoved(
   return true;
 }
 
-export function reportBothKept(path: string, ownPath: string, parts: UploadParts): void {
+/** As `keepMoved`, for a version that has no name here that could be changed. */
+export function keepMovedBeside(
+  path: string,
+  moved: { readonly content: ContentRef; readonly mtimeMs: number },
+  parts: UploadParts,
+): void {
+  const ownPath = conflictPath(path, parts.hostName, parts.clock.now());
+  parts.operations.append({ type: 'copy', path: ownPath, content: moved.content, mtimeMs: moved.mtimeMs });
+  parts.namespace.relist([path, ownPath]);
+  reportBothKept(path, ownPath, parts);
+}
+
+function reportBothKept(path: string, ownPath: string, parts: UploadParts): void {
   parts.activity.record('CONFLICT', path, {
     toPath: ownPath,
     detail: 'Changed by another client as well; the version from here is kept beside theirs',

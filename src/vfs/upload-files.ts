@@ -192,7 +192,6 @@ export class UploadFiles {
 
   /** A commit that did not happen; the version stays and goes with the next batch. */
   backToReady(file: PendingFile): void {
-    if (file.phase !== 'committing' || this.#files.get(file.ino) !== file) return;
     file.phase = 'ready';
     this.#ready.set(file.ino, file);
   }

@@ -38,8 +38,15 @@ export function finishGroup(
   }
   for (const ready of group.contents) {
     const file = batch.files.get(ready.ino);
-    if (file !== undefined && batch.unfinished.has(ready.ino)) parts.files.backToReady(file);
+    if (file !== undefined && batch.unfinished.has(ready.ino)) backToReady(file, parts);
   }
+}
+
+/** A version that was not committed goes with the next batch, unless its file is gone. */
+export function backToReady(file: PendingFile, parts: UploadParts): void {
+  if (file.phase !== 'committing') return;
+  if (parts.files.get(file.ino) === file) parts.files.backToReady(file);
+  else parts.reports.abandon(file);
 }
 
 function finishContent(ready: ReadyContent, batch: BatchInFlight, parts: UploadParts): void {
@@ -57,7 +64,7 @@ function finishContent(ready: ReadyContent, batch: BatchInFlight, parts: UploadP
     operations.append({ type: 'delete', path, expect: content.key });
   }
   if (removed) {
-    parts.database.afterCommit(() => parts.reports.abandon(ino, version));
+    parts.database.afterCommit(() => parts.reports.abandon(file));
     return;
   }
   const clean = version.snapshot?.committed(content).clean ?? !parts.content.isStaged(ino);

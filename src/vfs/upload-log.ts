@@ -191,6 +191,28 @@ export class UploadLog {
     return this.#moves.pathNow(path);
   }
 
+  /** Where the pending renames of folders will take what is at `path` now. Reads the log: for conflicts only. */
+  pathAfter(path: string): string {
+    let then = path;
+    const trees = this.#database.handle.prepare(
+      "SELECT path, to_path FROM upload_log WHERE type = 'moveTree' ORDER BY seq",
+    );
+    for (const { path: from, to_path: to } of trees.iterate()) {
+      if (typeof from === 'string' && typeof to === 'string' && then.startsWith(`${from}/`)) {
+        then = to + then.slice(from.length);
+      }
+    }
+    return then;
+  }
+
+  /** Whether a later operation than `seq` names exactly `path`. Reads the log: for conflicts only. */
+  isNamedAfter(seq: number, path: string): boolean {
+    const named = this.#database.handle.prepare(
+      "SELECT 1 FROM upload_log WHERE seq > ? AND type <> 'moveTree' AND (path = ? OR to_path = ?) LIMIT 1",
+    );
+    return named.get(seq, path, path) !== undefined;
+  }
+
   #remember(operation: LoggedOperation): void {
     this.#count += 1;
     this.#lastSeq = Math.max(this.#lastSeq, operation.seq);

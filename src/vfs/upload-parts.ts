@@ -1,7 +1,7 @@
 // What the pieces of the upload queue share: the neighbours they work with, and the places where they report.
 
 import type { ContentStore, InodeContentView, NamespaceForUploads, Surroundings } from './parts.ts';
-import type { UploadFiles, UploadedVersion } from './upload-files.ts';
+import type { PendingFile, UploadFiles } from './upload-files.ts';
 import type { UploadLog } from './upload-log.ts';
 import type { Failure } from './upload-schedule.ts';
 import type { SentVersions } from './upload-sent.ts';
@@ -28,8 +28,8 @@ export interface UploadReports {
   fileSettled(ino: number): void;
   /** One try failed; it goes on later. `path` is empty where the whole Hub is meant. */
   failed(path: string, failure: Failure, cause: unknown): void;
-  /** The version will not be committed: its layers become one again. Never throws. */
-  abandon(ino: number, version: UploadedVersion): void;
+  /** The file's frozen version, if it has one, will not be committed: its layers become one again. Never throws. */
+  abandon(file: PendingFile): void;
   /** Something may be due that was not before. */
   wake(): void;
   /** The committer found nothing due: the time of the next look may have changed. */

@@ -9,16 +9,6 @@ export function* ancestorsOf(path: string): Iterable<string> {
   }
 }
 
-export function isBelow(path: string, folder: string): boolean {
-  return (
-    folder === '' || (path.length > folder.length && path.startsWith(folder) && path[folder.length] === '/')
-  );
-}
-
-export function pathsOverlap(one: string, other: string): boolean {
-  return one === other || isBelow(one, other) || isBelow(other, one);
-}
-
 export class PathCounts {
   readonly #own = new Map<string, number>();
   readonly #below = new Map<string, number>();

@@ -120,7 +120,7 @@ function isUnchanged(group: PlannedGroup, planned: PlannedPath): boolean {
 export function judgeGroups(
   groups: readonly PlannedGroup[],
   current: ReadonlyMap<string, RemoteFile>,
-  isOurs: (key: string, path: string, ino: number | null) => boolean,
+  isOurs: (key: string, path: string, sender: number) => boolean,
 ): void {
   for (const group of groups) {
     for (const planned of group.paths) {
@@ -128,9 +128,9 @@ export function judgeGroups(
         planned.verdict = { type: 'done' };
         continue;
       }
-      const ino = planned.source !== null && 'content' in planned.source ? planned.source.content.ino : null;
+      const sender = planned.source !== null && 'content' in planned.source ? planned.source.content.ino : 0;
       planned.verdict = checkPath(planned, current.get(planned.path) ?? null, (key) =>
-        isOurs(key, planned.path, ino),
+        isOurs(key, planned.path, sender),
       );
     }
   }

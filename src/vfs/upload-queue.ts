@@ -5,7 +5,7 @@ import type { NamespaceOperation, PendingItem, UploadQueue, UploadState } from '
 import { FsError } from './fs-error.ts';
 import { TreeMover } from './move-tree.ts';
 import { UploadCommitter } from './upload-committer.ts';
-import { UploadFiles, type PendingFile, type UploadedVersion } from './upload-files.ts';
+import { UploadFiles, type PendingFile } from './upload-files.ts';
 import { BackOffGate } from './upload-gate.ts';
 import { uploadVersion } from './upload-job.ts';
 import { pathsOf, UploadLog, type LoggedOperation } from './upload-log.ts';
@@ -63,7 +63,7 @@ class PersistentUploadQueue implements UploadQueue {
       reports: {
         fileSettled: (ino) => this.#parts.operations.release(-ino),
         failed: (path, failure, cause) => this.#noteFailure(path, failure, cause),
-        abandon: (ino, version) => this.#abandon(ino, version),
+        abandon: (file) => this.#abandon(file),
         wake: () => this.#wake(),
         idle: () => {
           this.#settleWhenEmpty();
@@ -99,7 +99,7 @@ class PersistentUploadQueue implements UploadQueue {
     if (file === undefined) return;
     database.afterCommit(() => {
       file.abort?.abort();
-      if (file.phase === 'ready' && file.version !== null) reports.abandon(ino, file.version);
+      if (file.phase === 'ready') reports.abandon(file);
       reports.fileSettled(ino);
       this.#wake();
     });
@@ -298,7 +298,7 @@ class PersistentUploadQueue implements UploadQueue {
     }
     await Promise.all([this.#committer.close(), this.#mover.close()]);
     for (const file of [...this.#parts.files.ready()]) {
-      if (file.version !== null) this.#abandon(file.ino, file.version);
+      this.#abandon(file);
       this.#parts.files.wait(file, 0);
     }
     while (this.#work.size > 0) await Promise.all(this.#work);
@@ -408,8 +408,10 @@ class PersistentUploadQueue implements UploadQueue {
     }
   }
 
-  #abandon(ino: number, version: UploadedVersion): void {
-    const { snapshot } = version;
+  #abandon(file: PendingFile): void {
+    const { ino } = file;
+    const snapshot = file.version?.snapshot ?? null;
+    file.version = null;
     if (snapshot === null) return;
     this.#busyInos.add(ino);
     const abandoned = async (): Promise<void> => {

@@ -82,7 +82,9 @@ export class OperationSelection {
   select(limitLines: number): SelectedOperations {
     const { operations: log, clock } = this.#parts;
     const now = clock.monotonic();
-    if (this.#firstLoggedAt !== null && this.#isDue(now, this.#firstLoggedAt)) this.makeDue();
+    if (this.#firstLoggedAt === null)
+      this.#dueSeq = log.lastSeq; // what our own work logged waits for nothing
+    else if (this.#isDue(now, this.#firstLoggedAt)) this.makeDue();
     const batch = new Batch(limitLines);
     const trees: LoggedTree[] = [];
     for (const [holder, group] of this.#failing) {

@@ -10,46 +10,67 @@ const schema = [
   `CREATE TABLE upload_sent (
      key TEXT NOT NULL,
      path TEXT NOT NULL,
-     ino INTEGER,
-     PRIMARY KEY (key, path)
+     sender INTEGER NOT NULL,
+     PRIMARY KEY (key, path, sender)
    ) STRICT, WITHOUT ROWID;
    CREATE INDEX upload_sent_path ON upload_sent (path);
-   CREATE INDEX upload_sent_ino ON upload_sent (key, ino);`,
+   CREATE INDEX upload_sent_sender ON upload_sent (sender, key);`,
 ];
+
+/**
+ * Who sent a version: the inode number of a file, 0 for a logged operation, or the negative number of a folder move. The
+ * last moves versions that nobody here may have seen, so they count as ours only for that move itself.
+ */
+export type Sender = number;
 
 export class SentVersions {
   readonly #database: CatalogueDatabase;
   readonly #insert: StatementSync;
   readonly #find: StatementSync;
   readonly #forget: StatementSync;
+  readonly #forgetOne: StatementSync;
+  readonly #forgetSender: StatementSync;
   #empty: boolean;
 
   constructor(database: CatalogueDatabase) {
     this.#database = database;
     applySchema(database, 'upload-sent', schema);
     const { handle } = database;
-    this.#insert = handle.prepare('INSERT OR REPLACE INTO upload_sent (key, path, ino) VALUES (?, ?, ?)');
+    this.#insert = handle.prepare('INSERT OR IGNORE INTO upload_sent (key, path, sender) VALUES (?, ?, ?)');
+    // A file's own version is also known where the rename of its folder took it.
     this.#find = handle.prepare(
-      `SELECT 1 FROM upload_sent WHERE key = ?1 AND path = ?2
-       UNION ALL SELECT 1 FROM upload_sent WHERE key = ?1 AND ino = ?3 LIMIT 1`,
+      `SELECT 1 FROM upload_sent WHERE key = ?1 AND path = ?2 AND (sender >= 0 OR sender = ?3)
+       UNION ALL SELECT 1 FROM upload_sent WHERE sender = ?3 AND key = ?1 AND ?3 > 0 LIMIT 1`,
     );
-    this.#forget = handle.prepare('DELETE FROM upload_sent WHERE path = ?');
+    this.#forget = handle.prepare('DELETE FROM upload_sent WHERE path = ? AND sender >= 0');
+    this.#forgetOne = handle.prepare('DELETE FROM upload_sent WHERE path = ? AND sender = ?');
+    this.#forgetSender = handle.prepare('DELETE FROM upload_sent WHERE sender = ?');
     this.#empty = handle.prepare('SELECT 1 FROM upload_sent LIMIT 1').get() === undefined;
   }
 
-  /** Joins the open transaction. `ino` lets the version be known also where a rename of its folder took it. */
-  remember(key: string, path: string, ino: number | null): void {
-    this.#insert.run(key, path, ino);
+  /** Joins the open transaction. */
+  remember(key: string, path: string, sender: Sender): void {
+    this.#insert.run(key, path, sender);
     this.#empty = false;
   }
 
-  has(key: string, path: string, ino: number | null): boolean {
-    return !this.#empty && this.#find.get(key, path, ino) !== undefined;
+  has(key: string, path: string, sender: Sender): boolean {
+    return !this.#empty && this.#find.get(key, path, sender) !== undefined;
+  }
+
+  /** What files and logged operations sent there. Joins the open transaction. */
+  forget(path: string): void {
+    this.#forget.run(path);
   }
 
   /** Joins the open transaction. */
-  forget(path: string): void {
-    this.#forget.run(path);
+  forgetOne(path: string, sender: Sender): void {
+    this.#forgetOne.run(path, sender);
+  }
+
+  /** Joins the open transaction. */
+  forgetSender(sender: Sender): void {
+    this.#forgetSender.run(sender);
   }
 
   /** Nothing is pending any more, so every outcome is known. */

@@ -67,6 +67,8 @@ export class MemoryRemoteStore implements RemoteStore {
   /** Every call in order; tests may empty it. */
   readonly calls: RemoteCall[] = [];
   fetchedBytes = 0;
+  /** Called at the moment a commit takes effect. */
+  onApply: (paths: readonly string[]) => void = () => undefined;
   readonly #files = new Map<string, RemoteFile>();
   readonly #blobs = new Map<string, Uint8Array>([[emptyXetKey, new Uint8Array(0)]]);
   readonly #interceptions: Interception[] = [];
@@ -318,6 +320,7 @@ export class MemoryRemoteStore implements RemoteStore {
   ): Promise<readonly RemoteOperationResult[]> {
     await this.#enter('commit', operations.map((operation) => operation.path).join(' '), signal);
     if (!this.info.writable) throw hubError('forbidden', false);
+    this.onApply(operations.map((operation) => operation.path));
     const changed: string[] = [];
     const results = operations.map((operation): RemoteOperationResult => {
       const { path } = operation;

@@ -56,6 +56,18 @@ export interface RecordedActivity {
   readonly bytes?: number;
 }
 
+/** Runs `work` in a fresh world and checks that nothing is left open after it. */
+export async function withUploadWorld(work: (world: UploadWorld) => Promise<void>): Promise<void> {
+  const world = await UploadWorld.create();
+  try {
+    await work(world);
+    if (world.snapshots.size > 0) throw new Error('a snapshot was left');
+  } finally {
+    await world.close();
+  }
+  if (world.clock.pendingTimers > 0) throw new Error('a timer was left');
+}
+
 export class UploadWorld implements NamespaceForUploads, InodeContentView {
   readonly remote: MemoryRemoteStore;
   readonly clock: ManualClock;
@@ -124,7 +136,10 @@ export class UploadWorld implements NamespaceForUploads, InodeContentView {
     return this.#queue;
   }
 
+  closed = false;
+
   async close(): Promise<void> {
+    this.closed = true;
     await this.#queue?.close();
     await this.database.close();
     rmSync(this.#folder, { recursive: true, force: true });
@@ -245,6 +260,18 @@ export class UploadWorld implements NamespaceForUploads, InodeContentView {
 
   paths(): readonly string[] {
     return [...this.state.entries.keys()].sort();
+  }
+
+  /** Everything on the Hub, text by path. */
+  remoteTexts(): Record<string, string | null> {
+    return Object.fromEntries(this.remote.paths().map((path) => [path, this.remote.text(path)]));
+  }
+
+  /** Files as another client put them, listed and known here. */
+  seed(files: Readonly<Record<string, string>>): void {
+    for (const [path, text] of Object.entries(files)) this.remote.put(path, text);
+    this.poll();
+    this.remote.calls.length = 0;
   }
 
   /** Moves the clock until nothing is pending; fails after `limitMs`. */
