@@ -37,9 +37,7 @@ export class TreeMover {
   start(tree: LoggedTree): void {
     if (this.#closed) return;
     this.#waiting.push(tree);
-    this.#loop ??= this.#run().finally(() => {
-      this.#loop = null;
-    });
+    this.#loop ??= this.#run();
   }
 
   isMoving(seq: number): boolean {
@@ -68,6 +66,8 @@ export class TreeMover {
       this.#running = null;
       this.#parts.reports.wake();
     }
+    // In the turn in which nothing was waiting, or a tree that comes in between would never start.
+    this.#loop = null;
   }
 
   async #move(running: Running): Promise<void> {

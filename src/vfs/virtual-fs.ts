@@ -310,6 +310,12 @@ async function openParts(
   });
   closers.push(() => uploads.close());
   namespace.connectUploads(uploads);
+  // The queue takes up everything staged; what is local-only is never sent.
+  database.transaction(() => {
+    for (const { ino } of content.staged()) {
+      if (names.uploadTargets(ino).length === 0) uploads.noteRemoved(ino);
+    }
+  });
   const poller = new RemotePoller(namespace.context, remoteTree, {
     remote,
     database,

@@ -193,7 +193,9 @@ export class FsHarness {
       if (isSettled) break;
       await this.clock.advanceAsync(1_000);
     }
-    if (!isSettled) throw new Error('this does not settle, whatever time passes');
+    if (!isSettled) {
+      throw new Error(`this does not settle: ${JSON.stringify(this.fs.uploads.pending().slice(0, 5))}`);
+    }
     return work;
   }
 
