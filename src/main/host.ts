@@ -182,8 +182,11 @@ export async function startHost(options: HostOptions): Promise<Host> {
         fetch: globalThis.fetch,
       });
     },
+    // The answer goes out before the connection that asked is closed.
     beginQuit: (now) => {
-      beginQuit(now).catch((error: unknown) => log.error('Quitting failed', {}, error));
+      setImmediate(() => {
+        beginQuit(now).catch((error: unknown) => log.error('Quitting failed', {}, error));
+      });
     },
   });
   const handlers: Handlers = { ...core, ...(options.panelHandlers?.(manager) ?? unavailablePanelHandlers) };

@@ -144,7 +144,7 @@ export class MountManager {
         source,
       );
     }
-    if (isAtRest(state)) await controller.settled();
+    await (isAtRest(state) ? controller.settled() : controller.engine.refresh());
     return controller.view();
   }
 

@@ -1,0 +1,369 @@
+import assert from 'node:assert/strict';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import { HostError } from '../../src/main/problem.ts';
+import { ContractFailure } from '../../src/shared/contract.ts';
+import type { ActivityBatch } from '../../src/shared/contract.ts';
+import type { ErrorCode, HostState } from '../../src/shared/model.ts';
+import { HostWorld } from '../support/host-world.ts';
+import { settle } from '../support/manual-clock.ts';
+
+let world: HostWorld;
+beforeEach(async () => {
+  world = await HostWorld.start();
+});
+afterEach(async () => {
+  await world.close();
+  assert.equal(
+    world.engines.engines.filter((engine) => !engine.closed).length,
+    0,
+    'an engine was left running',
+  );
+});
+
+async function refusal(work: Promise<unknown>): Promise<{ code: ErrorCode; message: string }> {
+  try {
+    await work;
+  } catch (error) {
+    assert.ok(error instanceof ContractFailure, String(error));
+    return error;
+  }
+  assert.fail('it should have been refused');
+}
+
+const patienceMs = 5000;
+
+async function eventually(test: () => boolean, what: string): Promise<void> {
+  const until = performance.now() + patienceMs;
+  while (!test()) {
+    if (performance.now() > until) assert.fail(`it never happened: ${what}`);
+    await settle(1);
+  }
+}
+
+test('a mount over the control socket answers when it is mounted', async () => {
+  const mount = await world.mount();
+  assert.equal(mount.state, 'mounted');
+  assert.equal(mount.mountPoint, join(world.dir, 'mnt'));
+  assert.equal(mount.restored, true);
+  assert.deepEqual(world.only(), mount);
+});
+
+test('mounting what is mounted in the same way is no error, in another way it is', async () => {
+  await world.mount();
+  assert.equal((await world.mount()).state, 'mounted');
+  assert.equal(world.engines.engines.length, 1);
+  assert.equal((await refusal(world.mount({ readOnly: true }))).code, 'conflict');
+});
+
+test('two clients that mount the same source at once share one mount', async () => {
+  const [one, two] = await Promise.all([world.mount(), world.mount()]);
+  assert.equal(one.id, two.id);
+  assert.equal(world.engines.engines.length, 1);
+});
+
+test('a bad source or mount point is refused before anything is started, and leaves no trace', async () => {
+  assert.equal((await refusal(world.mount({ source: 'nonsense' }))).code, 'invalid');
+  await mkdir(join(world.dir, 'full', 'x'), { recursive: true });
+  const full = await refusal(world.mount({ mountPoint: join(world.dir, 'full') }));
+  assert.equal(full.code, 'mount-point');
+  assert.match(full.message, /not empty/);
+  assert.equal(world.engines.engines.length, 0);
+  assert.deepEqual(world.state().mounts, []);
+});
+
+test('a source that the Hub refuses leaves no mount behind', async () => {
+  world.engines.openProblem = { code: 'source-not-found', message: 'no such bucket', retryable: false };
+  assert.equal((await refusal(world.mount())).message, 'no such bucket');
+  assert.deepEqual(world.state().mounts, []);
+  await world.quit();
+  await world.begin();
+  assert.deepEqual(world.state().mounts, []);
+});
+
+test('two mounts get ports of their own, and one mount point cannot serve both', async () => {
+  const one = await world.mount();
+  const taken = await refusal(world.mount({ source: 'bucket/demo/other' }));
+  assert.equal(taken.code, 'mount-point');
+  const two = await world.mount({ source: 'bucket/demo/other', mountPoint: join(world.dir, 'mnt2') });
+  assert.notEqual(one.nfs?.port, two.nfs?.port);
+  assert.notEqual(one.nfs?.exportPath, two.nfs?.exportPath);
+});
+
+test('an unmount is found by source, mount point or id, and what is not mounted is named', async () => {
+  const connection = await world.connect();
+  for (const targetOf of [
+    () => 'bucket/demo/work',
+    () => join(world.dir, 'mnt') + '/',
+    () => world.only().id,
+  ]) {
+    await world.mount();
+    const wish = { target: targetOf(), discard: false, ifUnsent: 'keep', force: false } as const;
+    const { mount } = await connection.call('mounts:unmount', wish);
+    assert.equal(mount.attached, false);
+    await eventually(() => world.only().state === 'idle', 'idle');
+  }
+  const again = await refusal(
+    connection.call('mounts:unmount', {
+      target: 'bucket/demo/work',
+      discard: false,
+      ifUnsent: 'keep',
+      force: false,
+    }),
+  );
+  assert.equal(again.code, 'not-found');
+  assert.match(again.message, /is not mounted/);
+  assert.match(
+    (await refusal(connection.call('mounts:flush', { target: '/nowhere' }))).message,
+    /not a known mount/,
+  );
+});
+
+test('a busy mount is an error that carries the programs, and stays wanted', async () => {
+  await world.mount();
+  world.driver.busyPrograms = [{ pid: 5, name: 'vim' }];
+  const connection = await world.connect();
+  const wish = { target: 'bucket/demo/work', discard: false, ifUnsent: 'keep', force: false } as const;
+  const error = await refusal(connection.call('mounts:unmount', wish));
+  assert.ok(error instanceof ContractFailure);
+  assert.equal(error.code, 'busy');
+  assert.deepEqual(error.problem?.programs, [{ pid: 5, name: 'vim' }]);
+  assert.equal(world.only().restored, true);
+  world.driver.busyPrograms = null;
+});
+
+test('a client that goes away while it waits for its mount gives the attempt up', async () => {
+  world.engines.hold('open');
+  const connection = await world.connect();
+  const answer = connection.call('mounts:mount', world.mountArgument()).catch(() => null);
+  await eventually(() => world.engines.engines.length === 1, 'connecting');
+  connection.close();
+  await answer;
+  world.engines.release('open');
+  await eventually(() => world.state().mounts.every((mount) => mount.state === 'idle'), 'given up');
+});
+
+test('the host restores what was mounted, on the same port', async () => {
+  const before = await world.mount();
+  await world.quit();
+  assert.deepEqual(world.driver.entries, []);
+  await world.begin();
+  await eventually(() => world.only().state === 'mounted', 'mounted again');
+  assert.equal(world.only().nfs?.port, before.nfs?.port);
+  assert.equal(world.only().mountPoint, before.mountPoint);
+});
+
+test('what a person unmounted is not restored', async () => {
+  await world.mount();
+  const connection = await world.connect();
+  await connection.call('mounts:unmount', {
+    target: 'bucket/demo/work',
+    discard: false,
+    ifUnsent: 'keep',
+    force: false,
+  });
+  await world.quit();
+  await world.begin();
+  assert.equal(world.only().state, 'idle');
+});
+
+test('a mount that cannot be restored is tried again with growing pauses', async () => {
+  await world.mount();
+  await world.quit();
+  world.driver.mountError = new HostError('mount-point', 'the system refused', { retryable: true });
+  await world.begin();
+  await eventually(() => world.only().state === 'failed', 'failed');
+  await world.clock.advanceAsync(1999);
+  assert.equal(world.engines.engines.length, 1);
+  await world.clock.advanceAsync(1);
+  await eventually(
+    () => world.only().state === 'failed' && world.engines.engines.length === 2,
+    'failed again',
+  );
+  world.driver.mountError = null;
+  await world.clock.advanceAsync(4000);
+  await eventually(() => world.only().state === 'mounted', 'mounted again');
+});
+
+test('a mount that a killed host left is served again on its port and export path', async () => {
+  const before = await world.mount();
+  await world.forsake();
+  world.driver.calls.length = 0;
+  await world.begin();
+  await eventually(() => world.only().state === 'mounted', 'served again');
+  assert.deepEqual(world.driver.calls, []);
+  assert.deepEqual(world.only().nfs, before.nfs);
+});
+
+test('a left mount whose Hub cannot be reached waits and is served when it can', async () => {
+  const before = await world.mount();
+  await world.forsake();
+  const begin = world.begin();
+  world.engines.openProblem = { code: 'network', message: 'offline', retryable: true };
+  await begin;
+  await eventually(() => world.only().state === 'orphaned' || world.only().state === 'mounted', 'looked at');
+  world.engines.openProblem = null;
+  await world.clock.advanceAsync(2000);
+  await eventually(() => world.only().state === 'mounted', 'served again');
+  assert.deepEqual(world.only().nfs, before.nfs);
+});
+
+test('changes that an earlier run kept are delivered without mounting', async () => {
+  await world.mount();
+  const connection = await world.connect();
+  world.engines.pending = { files: 2, bytes: 20 };
+  world.engines.hold('flush');
+  const unmounting = connection.call('mounts:unmount', {
+    target: 'bucket/demo/work',
+    discard: false,
+    ifUnsent: 'keep-now',
+    force: false,
+  });
+  const { mount } = await unmounting;
+  assert.deepEqual(mount.pending, { files: 2, bytes: 20 });
+  assert.equal(mount.state, 'draining');
+  await world.quit();
+  world.engines.release('flush');
+  await world.begin();
+  await eventually(() => world.engines.calls.includes('close'), 'delivered');
+  assert.deepEqual(world.engines.calls, ['open', 'flush', 'close']);
+  await eventually(() => world.only().state === 'idle', 'idle');
+  assert.deepEqual(world.only().pending, { files: 0, bytes: 0 });
+});
+
+test('a quit does not wait longer than allowed and keeps the rest; a second one hurries', async () => {
+  await world.mount();
+  world.engines.pending = { files: 1, bytes: 1 };
+  world.engines.hold('flush');
+  const quitting = world.host.quit(false);
+  await settle(20);
+  assert.equal(world.state().quitting, true);
+  assert.equal(world.only().state, 'draining');
+  await world.host.quit(false);
+  await quitting;
+  assert.deepEqual(world.driver.entries, []);
+  world.engines.release('flush');
+});
+
+test('state pushes are whole values with rising revisions', async () => {
+  const connection = await world.connect();
+  const states: HostState[] = [];
+  connection.on('state:changed', (state) => states.push(state));
+  const first = await connection.call('state:subscribe', null);
+  await world.mount();
+  await world.clock.advanceAsync(200);
+  await eventually(() => states.length > 0, 'a push');
+  assert.ok((states.at(-1)?.revision ?? 0) > first.revision);
+  assert.equal(states.at(-1)?.mounts[0]?.state, 'mounted');
+});
+
+test('activity reaches a subscriber and makes the engine look more often', async () => {
+  await world.mount();
+  const connection = await world.connect();
+  const batches: ActivityBatch[] = [];
+  connection.on('activity:batch', (batch) => batches.push(batch));
+  await connection.call('activity:subscribe', { target: 'bucket/demo/work' });
+  assert.equal(world.engines.watched, true);
+  world.engines.newest.listener.activity([{ sequence: 1, at: 5, kind: 'WRITE', path: 'a.txt', bytes: 3 }], 2);
+  await eventually(() => batches.length === 1, 'a batch');
+  assert.equal(batches[0]?.mounts[0]?.events[0]?.path, 'a.txt');
+  assert.equal(batches[0]?.mounts[0]?.dropped, 2);
+  connection.close();
+  await eventually(() => !world.engines.watched, 'unwatched');
+});
+
+test('pending items of running mounts are listed with their mount', async () => {
+  await world.mount();
+  world.engines.pendingItems = [
+    { id: 'file:9', kind: 'file', path: 'a.txt', bytes: 5, state: { state: 'safe', sendAt: 1000 } },
+  ];
+  const connection = await world.connect();
+  assert.deepEqual(await connection.call('mounts:pending', { target: null }), {
+    items: [
+      {
+        mountId: world.only().id,
+        source: 'bucket/demo/work',
+        id: 'file:9',
+        kind: 'file',
+        path: 'a.txt',
+        bytes: 5,
+        state: 'safe',
+        sendAt: 1000,
+      },
+    ],
+    omitted: 0,
+  });
+});
+
+test('paused uploads stay paused over an engine restart and refuse a flush', async () => {
+  await world.mount();
+  const connection = await world.connect();
+  await connection.call('mounts:pause', { target: null });
+  world.engines.newest.crash();
+  await world.clock.advanceAsync(100);
+  await eventually(() => world.only().server === 'up', 'restarted');
+  assert.equal(world.engines.newest.paused, true);
+  assert.equal((await refusal(connection.call('mounts:flush', { target: null }))).code, 'unsent');
+  await connection.call('mounts:resume', { target: null });
+  await connection.call('mounts:flush', { target: null });
+});
+
+test('forgetting is refused while something is mounted or unsent', async () => {
+  const { id } = await world.mount();
+  const connection = await world.connect();
+  assert.equal((await refusal(connection.call('mounts:forget', { mountId: id }))).code, 'busy');
+  const wish = { target: id, discard: false, ifUnsent: 'keep', force: false } as const;
+  await connection.call('mounts:unmount', wish);
+  await eventually(() => world.only().state === 'idle', 'idle');
+  await connection.call('mounts:forget', { mountId: id });
+  assert.deepEqual(world.state().mounts, []);
+});
+
+test('settings changed over the contract count from then on', async () => {
+  const connection = await world.connect();
+  const changed = await connection.call('settings:set', { pollIntervalMs: 5000 });
+  assert.equal(changed.pollIntervalMs, 5000);
+  await world.mount();
+  assert.equal(world.engines.newest.spec.pollIntervalMs, 5000);
+});
+
+test('the doctor reports every part and each mount', async () => {
+  const connection = await world.connect();
+  const { checks } = await connection.call('doctor:run', null);
+  assert.deepEqual(
+    checks.map((check) => check.id),
+    ['host', 'data', 'token', 'hub', 'kernel', 'rights'],
+  );
+  assert.equal(checks.find((check) => check.id === 'token')?.detail, 'found (demo)');
+  assert.doesNotMatch(JSON.stringify(checks), /hf_demo/);
+});
+
+test('a quit over the contract answers first and then ends the host', async () => {
+  const connection = await world.connect();
+  assert.equal(await connection.call('host:quit', { now: false }), null);
+  await world.host.ended;
+  await connection.closed;
+});
+
+test('the control socket is private, and garbage on it closes that connection only', async () => {
+  assert.equal((await stat(world.places.controlSocketPath)).mode & 0o777, 0o600);
+  for (const garbage of ['GET / HTTP/1.1\r\n\r\n', 'x'.repeat(300_000), '{"id":"x"}\n', 'null\n']) {
+    const socket = createConnection(world.places.controlSocketPath);
+    socket.on('error', () => undefined);
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.resume();
+    socket.write(garbage);
+    await closed;
+  }
+  const connection = await world.connect();
+  assert.equal((await connection.call('state:get', null)).hostVersion, '9.9.9');
+});
+
+test('a socket file of a dead run does not keep a new host out', async () => {
+  await world.quit();
+  await writeFile(world.places.controlSocketPath, '');
+  await world.begin();
+  assert.ok(await world.connect());
+});
