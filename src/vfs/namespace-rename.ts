@@ -45,7 +45,7 @@ export function renameEntry(
     const to = tree.directorySlot(toDirectory, 'rename');
     const source = findName(context, from, fromName, 'rename');
     const target = tree.index.find(to, toName);
-    const waits = check(context, source, to, target);
+    const waits = check(context, source, to, toName, target);
     if (waits !== null) {
       return waits.then(() => renameEntry(context, fromDirectory, fromName, toDirectory, toName));
     }
@@ -69,7 +69,13 @@ export function renameEntry(
 }
 
 /** Throws what forbids the rename; returns what must be listed before that can be known. `target` may be -1. */
-function check(context: NamespaceContext, source: number, to: number, target: number): Promise<void> | null {
+function check(
+  context: NamespaceContext,
+  source: number,
+  to: number,
+  toName: string,
+  target: number,
+): Promise<void> | null {
   const { tree } = context;
   const slot = tree.index.inodeOf(source);
   const sourceIsDirectory = tree.index.isDirectory(slot);
@@ -95,9 +101,8 @@ function check(context: NamespaceContext, source: number, to: number, target: nu
     }
   }
   if (!sourceIsDirectory || tree.isLocalOnly(source)) return null;
-  // Into a local-only folder: the Hub's files below must be deleted one by one, so all of them must be known.
-  const toEntry = tree.index.firstName(to);
-  if (toEntry === -1 || !tree.isLocalOnly(toEntry)) return null;
+  // To where nothing is sent: the Hub's files below must be deleted one by one, so all of them must be known.
+  if (!tree.isLocalName(to, toName)) return null;
   const unlisted = unlistedBelow(context, slot);
   return unlisted === -1 ? null : context.whenListed(tree.index.inoOf(unlisted));
 }
