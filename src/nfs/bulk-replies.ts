@@ -16,7 +16,7 @@ const SLOW_AFTER_MS = 20;
 /** Unsent replies of a connection at which it takes no further call and starts no read: its peer is too slow. */
 export const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
 /** All slabs of a server: above this, reads wait for others to end (at most about 10 s each, see FileSystem.read). */
-export const MAX_SLAB_BYTES = 192 * 1024 * 1024;
+const MAX_SLAB_BYTES = 192 * 1024 * 1024;
 
 interface Waiting {
   readonly xid: number;

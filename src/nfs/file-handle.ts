@@ -11,7 +11,7 @@ import { Nfsstat3, NfsStatusError } from './nfs3-status.ts';
 const MAGIC = 0x48446801;
 const MAC_OFFSET = 20;
 const MAC_BYTES = 16;
-export const FILE_HANDLE_BYTES = MAC_OFFSET + MAC_BYTES;
+const FILE_HANDLE_BYTES = MAC_OFFSET + MAC_BYTES;
 const TWO_32 = 0x1_0000_0000;
 
 const FIRST_SLOTS = 4096;

@@ -6,13 +6,13 @@ import { array, list, nothing, opaque, result, struct, uint32 } from './xdr-sche
 export const MOUNT_PROGRAM = 100005;
 export const MOUNT_V3 = 3;
 export const MNTPATHLEN = 1024;
-export const MNTNAMLEN = 255;
+const MNTNAMLEN = 255;
 
 export const mountstat3 = { MNT3_OK: 0, MNT3ERR_ACCES: 13 } as const;
 
 export const dirpath = opaque(MNTPATHLEN);
-export const fhandle3 = opaque(NFS3_FHSIZE);
-export const mountres3 = result(struct({ fhandle: fhandle3, auth_flavors: array(uint32, 16) }), nothing);
+const fhandle3 = opaque(NFS3_FHSIZE);
+const mountres3 = result(struct({ fhandle: fhandle3, auth_flavors: array(uint32, 16) }), nothing);
 const mountbody = struct({ ml_hostname: opaque(MNTNAMLEN), ml_directory: dirpath });
 const exportnode = struct({ ex_dir: dirpath, ex_groups: list(opaque(MNTNAMLEN), 1000) });
 
@@ -24,5 +24,3 @@ export const mount3Procedures = {
   UMNTALL: { number: 4, args: nothing, res: nothing },
   EXPORT: { number: 5, args: nothing, res: list(exportnode, 1000) },
 };
-
-export type Mount3ProcedureName = keyof typeof mount3Procedures;

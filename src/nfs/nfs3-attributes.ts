@@ -7,7 +7,7 @@ import { ftype3, time_how, type Sattr3 } from './nfs3-schema.ts';
 import { NfsStatusError, Nfsstat3 } from './nfs3-status.ts';
 import type { XdrWriter } from './xdr-cursor.ts';
 
-export const FATTR3_BYTES = 84;
+const FATTR3_BYTES = 84;
 /** With the word that says that they follow. */
 export const POST_OP_ATTR_BYTES = 4 + FATTR3_BYTES;
 const TWO_32 = 0x1_0000_0000;

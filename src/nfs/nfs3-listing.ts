@@ -4,12 +4,12 @@
 
 import { writeAttributes, writePostOpAttr, POST_OP_ATTR_BYTES } from './nfs3-attributes.ts';
 import type { Nfs3Context, Nfs3Procedure } from './nfs3-context.ts';
-import { FILE_HANDLE_BYTES } from './file-handle.ts';
+
 import { MAX_NAME_BYTES } from './nfs3-names.ts';
 import { NFS3_COOKIEVERFSIZE } from './nfs3-schema.ts';
 import { NfsStatusError, Nfsstat3 } from './nfs3-status.ts';
 import type { LateResults } from './rpc-program.ts';
-import { paddedLength, XdrWriter, type XdrReader } from './xdr-cursor.ts';
+import { XdrWriter, type XdrReader } from './xdr-cursor.ts';
 
 /** What one reply slab holds, whatever the client would take. */
 const MAX_LISTING_BYTES = 1024 * 1024;
@@ -184,10 +184,4 @@ export function listingProcedures(context: Nfs3Context) {
 
 function readVerifier(reader: XdrReader): readonly [number, number] {
   return [reader.uint32(), reader.uint32()];
-}
-
-/** Bytes of the results with one entry of this name: what a client must allow at least. */
-export function listingBytes(nameBytes: number, isPlus: boolean): number {
-  const plus = isPlus ? POST_OP_ATTR_BYTES + 8 + FILE_HANDLE_BYTES : 0;
-  return HEAD_BYTES + TAIL_BYTES + 24 + paddedLength(nameBytes) + plus;
 }

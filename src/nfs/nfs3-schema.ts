@@ -21,10 +21,10 @@ import {
 // 2.4 Sizes. The names' maxima are wider than what we accept, so that a name that is too long gets its own answer.
 export const NFS3_FHSIZE = 64;
 export const NFS3_COOKIEVERFSIZE = 8;
-export const NFS3_CREATEVERFSIZE = 8;
-export const NFS3_WRITEVERFSIZE = 8;
+const NFS3_CREATEVERFSIZE = 8;
+const NFS3_WRITEVERFSIZE = 8;
 export const MAX_NAME_ON_WIRE = 4096;
-export const MAX_PATH_ON_WIRE = 8192;
+const MAX_PATH_ON_WIRE = 8192;
 /** rtmax and wtmax: what both kernels use at most (nfs.md 2.1, 2.2). */
 export const MAX_TRANSFER_BYTES = 1024 * 1024;
 const MAX_LISTED_ENTRIES = 1_000_000;
@@ -34,10 +34,10 @@ export const NFS_V3 = 3;
 
 // 2.5 Basic data types
 export const filename3 = opaque(MAX_NAME_ON_WIRE);
-export const nfspath3 = opaque(MAX_PATH_ON_WIRE);
-export const cookieverf3 = opaqueFixed(NFS3_COOKIEVERFSIZE);
-export const createverf3 = opaqueFixed(NFS3_CREATEVERFSIZE);
-export const writeverf3 = opaqueFixed(NFS3_WRITEVERFSIZE);
+const nfspath3 = opaque(MAX_PATH_ON_WIRE);
+const cookieverf3 = opaqueFixed(NFS3_COOKIEVERFSIZE);
+const createverf3 = opaqueFixed(NFS3_CREATEVERFSIZE);
+const writeverf3 = opaqueFixed(NFS3_WRITEVERFSIZE);
 
 // 2.6 Structured data types
 export const ftype3 = {
@@ -49,7 +49,7 @@ export const ftype3 = {
   NF3SOCK: 6,
   NF3FIFO: 7,
 } as const;
-export const specdata3 = struct({ specdata1: uint32, specdata2: uint32 });
+const specdata3 = struct({ specdata1: uint32, specdata2: uint32 });
 export const nfs_fh3 = opaque(NFS3_FHSIZE);
 export const nfstime3 = struct({ seconds: uint32, nseconds: uint32 });
 export const fattr3 = struct({
@@ -68,10 +68,10 @@ export const fattr3 = struct({
   ctime: nfstime3,
 });
 export const post_op_attr = optional(fattr3);
-export const wcc_attr = struct({ size: uint64, mtime: nfstime3, ctime: nfstime3 });
-export const pre_op_attr = optional(wcc_attr);
+const wcc_attr = struct({ size: uint64, mtime: nfstime3, ctime: nfstime3 });
+const pre_op_attr = optional(wcc_attr);
 export const wcc_data = struct({ before: pre_op_attr, after: post_op_attr });
-export const post_op_fh3 = optional(nfs_fh3);
+const post_op_fh3 = optional(nfs_fh3);
 export const time_how = { DONT_CHANGE: 0, SET_TO_SERVER_TIME: 1, SET_TO_CLIENT_TIME: 2 } as const;
 const set_time = union('set_it', { 0: nothing, 1: nothing, 2: struct({ time: nfstime3 }) });
 export const sattr3 = struct({
@@ -87,16 +87,16 @@ export const diropargs3 = struct({ dir: nfs_fh3, name: filename3 });
 const attributesOnly = struct({ obj_attributes: post_op_attr });
 
 // 3.3.1 GETATTR
-export const GETATTR3args = struct({ object: nfs_fh3 });
-export const GETATTR3res = result(struct({ obj_attributes: fattr3 }), nothing);
+const GETATTR3args = struct({ object: nfs_fh3 });
+const GETATTR3res = result(struct({ obj_attributes: fattr3 }), nothing);
 
 // 3.3.2 SETATTR
 export const SETATTR3args = struct({ object: nfs_fh3, new_attributes: sattr3, guard: optional(nfstime3) });
-export const SETATTR3res = result(struct({ obj_wcc: wcc_data }), struct({ obj_wcc: wcc_data }));
+const SETATTR3res = result(struct({ obj_wcc: wcc_data }), struct({ obj_wcc: wcc_data }));
 
 // 3.3.3 LOOKUP
-export const LOOKUP3args = struct({ what: diropargs3 });
-export const LOOKUP3res = result(
+const LOOKUP3args = struct({ what: diropargs3 });
+const LOOKUP3res = result(
   struct({ object: nfs_fh3, obj_attributes: post_op_attr, dir_attributes: post_op_attr }),
   struct({ dir_attributes: post_op_attr }),
 );
@@ -110,33 +110,33 @@ export const ACCESS3 = {
   DELETE: 0x10,
   EXECUTE: 0x20,
 } as const;
-export const ACCESS3args = struct({ object: nfs_fh3, access: uint32 });
-export const ACCESS3res = result(struct({ obj_attributes: post_op_attr, access: uint32 }), attributesOnly);
+const ACCESS3args = struct({ object: nfs_fh3, access: uint32 });
+const ACCESS3res = result(struct({ obj_attributes: post_op_attr, access: uint32 }), attributesOnly);
 
 // 3.3.5 READLINK
-export const READLINK3args = struct({ symlink: nfs_fh3 });
-export const READLINK3res = result(
+const READLINK3args = struct({ symlink: nfs_fh3 });
+const READLINK3res = result(
   struct({ symlink_attributes: post_op_attr, data: nfspath3 }),
   struct({ symlink_attributes: post_op_attr }),
 );
 
 // 3.3.6 READ
-export const READ3args = struct({ file: nfs_fh3, offset: uint64, count: uint32 });
-export const READ3res = result(
+const READ3args = struct({ file: nfs_fh3, offset: uint64, count: uint32 });
+const READ3res = result(
   struct({ file_attributes: post_op_attr, count: uint32, eof: bool, data: opaque(MAX_TRANSFER_BYTES) }),
   struct({ file_attributes: post_op_attr }),
 );
 
 // 3.3.7 WRITE
 export const stable_how = { UNSTABLE: 0, DATA_SYNC: 1, FILE_SYNC: 2 } as const;
-export const WRITE3args = struct({
+const WRITE3args = struct({
   file: nfs_fh3,
   offset: uint64,
   count: uint32,
   stable: enumeration(0, 1, 2),
   data: opaque(MAX_TRANSFER_BYTES),
 });
-export const WRITE3res = result(
+const WRITE3res = result(
   struct({ file_wcc: wcc_data, count: uint32, committed: enumeration(0, 1, 2), verf: writeverf3 }),
   struct({ file_wcc: wcc_data }),
 );
@@ -149,24 +149,24 @@ export const createhow3 = union('mode', {
   2: struct({ verf: createverf3 }),
 });
 export const CREATE3args = struct({ where: diropargs3, how: createhow3 });
-export const CREATE3res = result(
+const CREATE3res = result(
   struct({ obj: post_op_fh3, obj_attributes: post_op_attr, dir_wcc: wcc_data }),
   struct({ dir_wcc: wcc_data }),
 );
 
 // 3.3.9 MKDIR
 export const MKDIR3args = struct({ where: diropargs3, attributes: sattr3 });
-export const MKDIR3res = CREATE3res;
+const MKDIR3res = CREATE3res;
 
 // 3.3.10 SYMLINK
-export const symlinkdata3 = struct({ symlink_attributes: sattr3, symlink_data: nfspath3 });
+const symlinkdata3 = struct({ symlink_attributes: sattr3, symlink_data: nfspath3 });
 export const SYMLINK3args = struct({ where: diropargs3, symlink: symlinkdata3 });
-export const SYMLINK3res = CREATE3res;
+const SYMLINK3res = CREATE3res;
 
 // 3.3.11 MKNOD
 const devicedata3 = struct({ dev_attributes: sattr3, spec: specdata3 });
 const pipedata3 = struct({ pipe_attributes: sattr3 });
-export const mknoddata3 = union('type', {
+const mknoddata3 = union('type', {
   1: nothing,
   2: nothing,
   3: devicedata3,
@@ -176,30 +176,30 @@ export const mknoddata3 = union('type', {
   7: pipedata3,
 });
 export const MKNOD3args = struct({ where: diropargs3, what: mknoddata3 });
-export const MKNOD3res = CREATE3res;
+const MKNOD3res = CREATE3res;
 
 // 3.3.12 REMOVE
 export const REMOVE3args = struct({ object: diropargs3 });
-export const REMOVE3res = result(struct({ dir_wcc: wcc_data }), struct({ dir_wcc: wcc_data }));
+const REMOVE3res = result(struct({ dir_wcc: wcc_data }), struct({ dir_wcc: wcc_data }));
 
 // 3.3.13 RMDIR
 export const RMDIR3args = struct({ object: diropargs3 });
-export const RMDIR3res = REMOVE3res;
+const RMDIR3res = REMOVE3res;
 
 // 3.3.14 RENAME
 export const RENAME3args = struct({ from: diropargs3, to: diropargs3 });
 const bothDirectories = struct({ fromdir_wcc: wcc_data, todir_wcc: wcc_data });
-export const RENAME3res = result(bothDirectories, bothDirectories);
+const RENAME3res = result(bothDirectories, bothDirectories);
 
 // 3.3.15 LINK
 export const LINK3args = struct({ file: nfs_fh3, link: diropargs3 });
 const linked = struct({ file_attributes: post_op_attr, linkdir_wcc: wcc_data });
-export const LINK3res = result(linked, linked);
+const LINK3res = result(linked, linked);
 
 // 3.3.16 READDIR
-export const READDIR3args = struct({ dir: nfs_fh3, cookie: uint64, cookieverf: cookieverf3, count: uint32 });
-export const entry3 = struct({ fileid: uint64, name: filename3, cookie: uint64 });
-export const READDIR3res = result(
+const READDIR3args = struct({ dir: nfs_fh3, cookie: uint64, cookieverf: cookieverf3, count: uint32 });
+const entry3 = struct({ fileid: uint64, name: filename3, cookie: uint64 });
+const READDIR3res = result(
   struct({
     dir_attributes: post_op_attr,
     cookieverf: cookieverf3,
@@ -210,21 +210,21 @@ export const READDIR3res = result(
 );
 
 // 3.3.17 READDIRPLUS
-export const READDIRPLUS3args = struct({
+const READDIRPLUS3args = struct({
   dir: nfs_fh3,
   cookie: uint64,
   cookieverf: cookieverf3,
   dircount: uint32,
   maxcount: uint32,
 });
-export const entryplus3 = struct({
+const entryplus3 = struct({
   fileid: uint64,
   name: filename3,
   cookie: uint64,
   name_attributes: post_op_attr,
   name_handle: post_op_fh3,
 });
-export const READDIRPLUS3res = result(
+const READDIRPLUS3res = result(
   struct({
     dir_attributes: post_op_attr,
     cookieverf: cookieverf3,
@@ -235,8 +235,8 @@ export const READDIRPLUS3res = result(
 );
 
 // 3.3.18 FSSTAT
-export const FSSTAT3args = struct({ fsroot: nfs_fh3 });
-export const FSSTAT3res = result(
+const FSSTAT3args = struct({ fsroot: nfs_fh3 });
+const FSSTAT3res = result(
   struct({
     obj_attributes: post_op_attr,
     tbytes: uint64,
@@ -252,8 +252,8 @@ export const FSSTAT3res = result(
 
 // 3.3.19 FSINFO
 export const FSF3 = { LINK: 0x01, SYMLINK: 0x02, HOMOGENEOUS: 0x08, CANSETTIME: 0x10 } as const;
-export const FSINFO3args = struct({ fsroot: nfs_fh3 });
-export const FSINFO3res = result(
+const FSINFO3args = struct({ fsroot: nfs_fh3 });
+const FSINFO3res = result(
   struct({
     obj_attributes: post_op_attr,
     rtmax: uint32,
@@ -271,8 +271,8 @@ export const FSINFO3res = result(
 );
 
 // 3.3.20 PATHCONF
-export const PATHCONF3args = struct({ object: nfs_fh3 });
-export const PATHCONF3res = result(
+const PATHCONF3args = struct({ object: nfs_fh3 });
+const PATHCONF3res = result(
   struct({
     obj_attributes: post_op_attr,
     linkmax: uint32,
@@ -286,11 +286,8 @@ export const PATHCONF3res = result(
 );
 
 // 3.3.21 COMMIT
-export const COMMIT3args = struct({ file: nfs_fh3, offset: uint64, count: uint32 });
-export const COMMIT3res = result(
-  struct({ file_wcc: wcc_data, verf: writeverf3 }),
-  struct({ file_wcc: wcc_data }),
-);
+const COMMIT3args = struct({ file: nfs_fh3, offset: uint64, count: uint32 });
+const COMMIT3res = result(struct({ file_wcc: wcc_data, verf: writeverf3 }), struct({ file_wcc: wcc_data }));
 
 export type Sattr3 = Value<typeof sattr3>;
 

@@ -3,9 +3,9 @@
 
 import { XdrError, type XdrReader, type XdrWriter } from './xdr-cursor.ts';
 
-export const RPC_VERSION = 2;
-export const MessageType = { CALL: 0, REPLY: 1 } as const;
-export const ReplyStat = { MSG_ACCEPTED: 0, MSG_DENIED: 1 } as const;
+const RPC_VERSION = 2;
+const MessageType = { CALL: 0, REPLY: 1 } as const;
+const ReplyStat = { MSG_ACCEPTED: 0, MSG_DENIED: 1 } as const;
 export const AcceptStat = {
   SUCCESS: 0,
   PROG_UNAVAIL: 1,
@@ -15,10 +15,10 @@ export const AcceptStat = {
   SYSTEM_ERR: 5,
 } as const;
 export type AcceptStat = (typeof AcceptStat)[keyof typeof AcceptStat];
-export const RejectStat = { RPC_MISMATCH: 0, AUTH_ERROR: 1 } as const;
+const RejectStat = { RPC_MISMATCH: 0, AUTH_ERROR: 1 } as const;
 export const AuthFlavor = { AUTH_NONE: 0, AUTH_SYS: 1 } as const;
 /** Linux turns this one into a clean EACCES; it retries AUTH_BADCRED and AUTH_REJECTEDCRED first (nfs.md 1.2). */
-export const AUTH_TOOWEAK = 5;
+const AUTH_TOOWEAK = 5;
 
 /** RFC 5531 section 8.2: the body of a credential or verifier. */
 const MAX_AUTH_BYTES = 400;

@@ -4,9 +4,9 @@
 
 import { viewOf } from './xdr-cursor.ts';
 
-export const SMALL_SLAB_BYTES = 64 * 1024;
+const SMALL_SLAB_BYTES = 64 * 1024;
 /** Room for the largest reply (1 MiB READ or READDIR) behind its heads, and for small replies before it. */
-export const BIG_SLAB_BYTES = 1024 * 1024 + 16 * 1024;
+const BIG_SLAB_BYTES = 1024 * 1024 + 16 * 1024;
 const MAX_FREE_SMALL = 64;
 const MAX_FREE_BIG = 16;
 
