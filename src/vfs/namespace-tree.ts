@@ -5,11 +5,10 @@ import type { Clock } from '../shared/log.ts';
 import { firstCookie, lastCookie } from './directory-order.ts';
 import { entryFlag } from './entry-columns.ts';
 import { FsError } from './fs-error.ts';
-import type { Attributes, Change, Time } from './file-system.ts';
-import { inodeFlag, readKey, rowOf, typeCode, typeName, writeKey, type InodePage } from './inode-columns.ts';
-import { InodeIndex } from './inode-index.ts';
-import { isLocalOnlyName } from './local-names.ts';
+import type { Time } from './file-system.ts';
+import { rowOf, writeKey, type InodePage } from './inode-columns.ts';
 import type { EntryRow, InodeRow, NamespaceStore } from './namespace-store.ts';
+import { NamespaceView } from './namespace-view.ts';
 
 export const rootIno = 1;
 /** Inode numbers are reserved in the catalogue by this many at a time. */
@@ -31,12 +30,9 @@ export interface NewInode {
   readonly verifier?: Uint8Array;
 }
 
-export class NamespaceTree {
-  readonly index: InodeIndex;
+export class NamespaceTree extends NamespaceView {
   readonly #store: NamespaceStore;
   readonly #clock: Clock;
-  readonly #targets = new Map<number, string>();
-  readonly #verifiers = new Map<number, Uint8Array>();
   /** Inodes whose state before the open transaction is remembered for its rollback. */
   readonly #edited = new Set<number>();
   /** Inodes whose attributes in memory are newer than in the catalogue. */
@@ -45,9 +41,9 @@ export class NamespaceTree {
   #reservedIno = 0;
 
   constructor(store: NamespaceStore, clock: Clock, options: { readonly foldCase: boolean }) {
+    super(clock, options);
     this.#store = store;
     this.#clock = clock;
-    this.index = new InodeIndex(options);
   }
 
   transaction<T>(work: () => T): T {
@@ -62,7 +58,7 @@ export class NamespaceTree {
 
   /** Puts a stored row into memory; start only. */
   loadInode(row: InodeRow): void {
-    this.#restore(this.index.addInode(row.ino, row.type), row);
+    this.restoreRow(this.index.addInode(row.ino, row.type), row);
   }
 
   /** Puts a stored name into memory; start only. False if its folder or inode is not there. */
@@ -70,7 +66,7 @@ export class NamespaceTree {
     const parent = this.index.slotOf(row.parent);
     const inode = this.index.slotOf(row.ino);
     if (parent === -1 || inode === -1 || !this.index.isDirectory(parent)) return false;
-    this.#insert(parent, inode, row);
+    this.insertRow(parent, inode, row);
     return true;
   }
 
@@ -94,146 +90,10 @@ export class NamespaceTree {
     return this.#nextIno++;
   }
 
-  // ---- reading ------------------------------------------------------------------------------------------------------------
-
-  /** Slot of a live inode; ESTALE when it is gone. */
-  slot(ino: number, operation: string): number {
-    const slot = this.index.slotOf(ino);
-    if (slot === -1) throw new FsError('ESTALE', operation, { message: `inode ${ino} is gone` });
-    return slot;
-  }
-
-  directorySlot(ino: number, operation: string): number {
-    const slot = this.slot(ino, operation);
-    if (!this.index.isDirectory(slot)) throw new FsError('ENOTDIR', operation, { path: this.pathOf(slot) });
-    return slot;
-  }
-
-  page(slot: number): InodePage {
-    return this.index.inodes.page(slot);
-  }
-
-  hasFlag(slot: number, flag: number): boolean {
-    return ((this.page(slot).flags[rowOf(slot)] ?? 0) & flag) !== 0;
-  }
-
-  attributes(slot: number): Attributes {
-    const page = this.page(slot);
-    const row = rowOf(slot);
-    const type = page.type[row] ?? 0;
-    const links = page.links[row] ?? 0;
-    const directory = type === typeCode.directory;
-    const sizeBytes = directory ? 4096 : (page.sizeBytes[row] ?? 0);
-    return {
-      ino: page.ino[row] ?? 0,
-      type: typeName(type),
-      mode: page.mode[row] ?? 0,
-      // 1 says "unknown" for a folder whose subfolders are not known: `find` would trust a 2.
-      nlink: directory ? ((page.flags[row] ?? 0) & inodeFlag.listed ? 2 + links : 1) : links,
-      uid: page.uid[row] ?? 0,
-      gid: page.gid[row] ?? 0,
-      sizeBytes,
-      usedBytes: directory ? 4096 : Math.ceil(sizeBytes / 512) * 512,
-      atime: { sec: page.atimeSec[row] ?? 0, nsec: page.atimeNsec[row] ?? 0 },
-      mtime: { sec: page.mtimeSec[row] ?? 0, nsec: page.mtimeNsec[row] ?? 0 },
-      ctime: { sec: page.ctimeSec[row] ?? 0, nsec: page.ctimeNsec[row] ?? 0 },
-    };
-  }
-
-  /** What `wcc_data` wants from before a change. */
-  before(slot: number): Change['before'] {
-    const { sizeBytes, mtime, ctime } = this.attributes(slot);
-    return { sizeBytes, mtime, ctime };
-  }
-
-  baseKey(slot: number): string | null {
-    return readKey(this.page(slot), rowOf(slot));
-  }
-
-  baseSizeBytes(slot: number): number {
-    return this.page(slot).baseSizeBytes[rowOf(slot)] ?? 0;
-  }
-
-  mtimeMs(slot: number): number {
-    const { mtime } = this.attributes(slot);
-    return mtime.sec * 1000 + mtime.nsec / 1e6;
-  }
-
-  usedAtSec(slot: number): number {
-    return this.page(slot).usedAtSec[rowOf(slot)] ?? 0;
-  }
-
-  target(slot: number): string | null {
-    return this.#targets.get(this.index.inoOf(slot)) ?? null;
-  }
-
-  verifier(slot: number): Uint8Array | null {
-    return this.#verifiers.get(this.index.inoOf(slot)) ?? null;
-  }
-
-  /** Key of what the Hub holds at a name. */
-  expect(entry: number): string | null {
-    const flags = this.index.flagsOf(entry);
-    if (flags & entryFlag.expectBase) return this.baseKey(this.index.inodeOf(entry));
-    return flags & entryFlag.expectOther ? this.index.otherExpectOf(entry) : null;
-  }
-
-  parentOfDirectory(slot: number): number {
-    const entry = this.index.firstName(slot);
-    return entry === -1 ? slot : this.index.parentOf(entry);
-  }
-
-  /** Shown path inside the mount by the inode's first name; '' for the root. */
-  pathOf(slot: number): string {
-    const entry = this.index.firstName(slot);
-    return entry === -1 ? '' : this.pathOfEntry(entry);
-  }
-
-  pathOfEntry(entry: number): string {
-    const above = this.pathOf(this.index.parentOf(entry));
-    const name = this.index.nameOf(entry);
-    return above === '' ? name : `${above}/${name}`;
-  }
-
-  /** Path that the Hub would have for a name, also for a local-only one (the Hub may hold files of such names). */
-  remotePath(entry: number): string {
-    const above = this.remotePathOfDirectory(this.index.parentOf(entry));
-    const name = this.index.remoteNameOf(entry);
-    return above === '' ? name : `${above}/${name}`;
-  }
-
-  remotePathOfDirectory(slot: number): string {
-    const entry = this.index.firstName(slot);
-    return entry === -1 ? '' : this.remotePath(entry);
-  }
-
-  /** Hub path of a name; null if it is or lies below a local-only name, so that nothing of it is sent. */
-  hubPath(entry: number): string | null {
-    return this.isLocalOnly(entry) ? null : this.remotePath(entry);
-  }
-
-  hubPathOfDirectory(slot: number): string | null {
-    const entry = this.index.firstName(slot);
-    return entry === -1 ? '' : this.hubPath(entry);
-  }
-
-  /** Whether a name in this folder would be local-only. */
-  isLocalName(directory: number, name: string): boolean {
-    const above = this.index.firstName(directory);
-    return isLocalOnlyName(name) || (above !== -1 && this.isLocalOnly(above));
-  }
-
-  isLocalOnly(entry: number): boolean {
-    for (let at = entry; at !== -1; at = this.index.firstName(this.index.parentOf(at))) {
-      if (this.index.flagsOf(at) & entryFlag.localOnly) return true;
-    }
-    return false;
-  }
-
   // ---- changing (inside a transaction) ----------------------------------------------------------------------------------
 
   createInode(fresh: NewInode): number {
-    const now = this.#now();
+    const now = this.now();
     const ino = this.#newIno();
     const row: InodeRow = {
       ino,
@@ -258,27 +118,24 @@ export class NamespaceTree {
   createRow(row: InodeRow): number {
     this.#store.putInode(row);
     const slot = this.index.addInode(row.ino, row.type);
-    this.#restore(slot, row);
-    this.#store.database.onRollback(() => this.#dropFromMemory(row.ino));
+    this.restoreRow(slot, row);
+    this.#store.database.onRollback(() => this.#forget(row.ino));
     return slot;
   }
 
   destroyInode(slot: number): void {
-    const row = this.#rowAt(slot);
+    const row = this.inodeRowAt(slot);
     const unsaved = this.#unsaved.has(row.ino);
     this.#store.deleteInode(row.ino);
-    this.#dropFromMemory(row.ino);
+    this.#forget(row.ino);
     this.#store.database.onRollback(() => {
-      this.#restore(this.index.addInode(row.ino, row.type), row);
+      this.restoreRow(this.index.addInode(row.ino, row.type), row);
       if (unsaved) this.#unsaved.add(row.ino);
     });
   }
 
-  #dropFromMemory(ino: number): void {
-    const slot = this.index.slotOf(ino);
-    if (slot !== -1) this.index.removeInode(slot);
-    this.#targets.delete(ino);
-    this.#verifiers.delete(ino);
+  #forget(ino: number): void {
+    this.dropFromMemory(ino);
     this.#unsaved.delete(ino);
   }
 
@@ -302,7 +159,7 @@ export class NamespaceTree {
       expect,
     };
     this.#store.putEntry(row);
-    const entry = this.#insert(parent, inode, row);
+    const entry = this.insertRow(parent, inode, row);
     this.#store.database.onRollback(() => {
       const directory = this.index.slotOf(row.parent);
       const found = directory === -1 ? -1 : this.index.order(directory).next(row.cookie - 1);
@@ -313,16 +170,16 @@ export class NamespaceTree {
 
   /** Takes a name away; the inode stays, perhaps without a name. */
   removeName(entry: number): void {
-    const row = this.#entryRowAt(entry);
+    const row = this.entryRowAt(entry);
     this.#store.deleteEntry(row.parent, row.cookie);
     this.index.removeEntry(entry);
     this.#store.database.onRollback(() => {
-      this.#insert(this.index.slotOf(row.parent), this.index.slotOf(row.ino), row);
+      this.insertRow(this.index.slotOf(row.parent), this.index.slotOf(row.ino), row);
     });
   }
 
   setExpect(entry: number, expect: Expect): void {
-    const row = this.#entryRowAt(entry);
+    const row = this.entryRowAt(entry);
     this.#store.setExpect(row.parent, row.cookie, expect);
     this.index.setExpect(entry, expect);
     this.#store.database.onRollback(() => {
@@ -364,12 +221,12 @@ export class NamespaceTree {
   edit(slot: number): InodePage {
     const ino = this.index.inoOf(slot);
     if (!this.#edited.has(ino)) {
-      const row = this.#rowAt(slot);
+      const row = this.inodeRowAt(slot);
       if (this.#edited.size === 0) this.#store.database.afterCommit(() => this.#edited.clear());
       this.#edited.add(ino);
       this.#store.database.onRollback(() => {
         const now = this.index.slotOf(ino);
-        if (now !== -1) this.#restore(now, row);
+        if (now !== -1) this.restoreRow(now, row);
         this.#unsaved.add(ino);
         this.#edited.clear();
       });
@@ -380,12 +237,11 @@ export class NamespaceTree {
   setVerifier(slot: number, verifier: Uint8Array | null): void {
     this.edit(slot);
     const ino = this.index.inoOf(slot);
-    if (verifier === null) this.#verifiers.delete(ino);
-    else this.#verifiers.set(ino, verifier);
+    this.putVerifier(ino, verifier);
   }
 
   save(slot: number): void {
-    const row = this.#rowAt(slot);
+    const row = this.inodeRowAt(slot);
     this.#store.putInode(row);
     this.#unsaved.delete(row.ino);
   }
@@ -401,7 +257,7 @@ export class NamespaceTree {
   touch(slot: number, alsoMtime: boolean): void {
     const page = this.page(slot);
     const row = rowOf(slot);
-    let { sec, nsec } = this.#now();
+    let { sec, nsec } = this.now();
     const oldSec = page.ctimeSec[row] ?? 0;
     const oldNsec = page.ctimeNsec[row] ?? 0;
     if (sec < oldSec || (sec === oldSec && nsec <= oldNsec)) {
@@ -460,94 +316,5 @@ export class NamespaceTree {
       this.edit(slot);
       this.save(slot);
     });
-  }
-
-  // ---- rows -----------------------------------------------------------------------------------------------------------------
-
-  now(): Time {
-    return this.#now();
-  }
-
-  #now(): Time {
-    const ms = this.#clock.now();
-    const sec = Math.floor(ms / 1000);
-    return { sec, nsec: Math.min(999_999_999, Math.floor((ms - sec * 1000) * 1e6)) };
-  }
-
-  #insert(parent: number, inode: number, row: EntryRow): number {
-    const expect = row.expect;
-    const flags = expect === 'base' ? entryFlag.expectBase : expect === 'nothing' ? 0 : entryFlag.expectOther;
-    return this.index.addEntry({
-      parent,
-      name: row.name,
-      inode,
-      cookie: row.cookie,
-      flags:
-        flags |
-        (row.remoteName !== null ? entryFlag.renamed : 0) |
-        (isLocalOnlyName(row.name) ? entryFlag.localOnly : 0),
-      remoteName: row.remoteName,
-      otherExpect: typeof expect === 'object' ? expect.other : null,
-    });
-  }
-
-  #entryRowAt(entry: number): EntryRow {
-    const flags = this.index.flagsOf(entry);
-    const other = this.index.otherExpectOf(entry);
-    return {
-      parent: this.index.inoOf(this.index.parentOf(entry)),
-      cookie: this.index.cookieOf(entry),
-      ino: this.index.inoOf(this.index.inodeOf(entry)),
-      name: this.index.nameOf(entry),
-      remoteName: flags & entryFlag.renamed ? this.index.remoteNameOf(entry) : null,
-      expect: other !== null ? { other } : flags & entryFlag.expectBase ? 'base' : 'nothing',
-    };
-  }
-
-  #rowAt(slot: number): InodeRow {
-    const page = this.page(slot);
-    const row = rowOf(slot);
-    const ino = page.ino[row] ?? 0;
-    return {
-      ino,
-      type: page.type[row] ?? 0,
-      mode: page.mode[row] ?? 0,
-      uid: page.uid[row] ?? 0,
-      gid: page.gid[row] ?? 0,
-      sizeBytes: page.sizeBytes[row] ?? 0,
-      atime: { sec: page.atimeSec[row] ?? 0, nsec: page.atimeNsec[row] ?? 0 },
-      mtime: { sec: page.mtimeSec[row] ?? 0, nsec: page.mtimeNsec[row] ?? 0 },
-      ctime: { sec: page.ctimeSec[row] ?? 0, nsec: page.ctimeNsec[row] ?? 0 },
-      flags: page.flags[row] ?? 0,
-      nextCookie: this.index.isDirectory(slot) ? this.index.order(slot).nextCookie : firstCookie,
-      baseKey: readKey(page, row),
-      baseSizeBytes: page.baseSizeBytes[row] ?? 0,
-      target: this.#targets.get(ino) ?? null,
-      verifier: this.#verifiers.get(ino) ?? null,
-    };
-  }
-
-  #restore(slot: number, from: InodeRow): void {
-    const page = this.page(slot);
-    const row = rowOf(slot);
-    page.mode[row] = from.mode;
-    page.uid[row] = from.uid;
-    page.gid[row] = from.gid;
-    page.sizeBytes[row] = from.sizeBytes;
-    page.atimeSec[row] = from.atime.sec;
-    page.atimeNsec[row] = from.atime.nsec;
-    page.mtimeSec[row] = from.mtime.sec;
-    page.mtimeNsec[row] = from.mtime.nsec;
-    page.ctimeSec[row] = from.ctime.sec;
-    page.ctimeNsec[row] = from.ctime.nsec;
-    page.flags[row] = from.flags;
-    writeKey(page, row, from.baseKey);
-    page.baseSizeBytes[row] = from.baseSizeBytes;
-    if (from.target !== null) this.#targets.set(from.ino, from.target);
-    if (from.verifier !== null) this.#verifiers.set(from.ino, from.verifier);
-    else this.#verifiers.delete(from.ino);
-    if (from.type !== typeCode.directory) return;
-    const order = this.index.order(slot);
-    order.nextCookie = Math.max(order.nextCookie, from.nextCookie);
   }
 }
