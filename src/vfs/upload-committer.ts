@@ -21,10 +21,16 @@ interface Chosen {
   readonly since: PathCounts;
 }
 
+export interface CommitterOrders {
+  startTree(tree: LoggedTree): void;
+  /** Asked between batches; false while paused. */
+  mayStart(): boolean;
+}
+
 export class UploadCommitter {
   readonly #parts: UploadParts;
   readonly #selection: OperationSelection;
-  readonly #startTree: (tree: LoggedTree) => void;
+  readonly #orders: CommitterOrders;
   readonly #stop = new AbortController();
   readonly gate: BackOffGate;
   #limitLines = longestBatchLines;
@@ -32,10 +38,10 @@ export class UploadCommitter {
   #again = false;
   #since: PathCounts | null = null;
 
-  constructor(parts: UploadParts, selection: OperationSelection, startTree: (tree: LoggedTree) => void) {
+  constructor(parts: UploadParts, selection: OperationSelection, orders: CommitterOrders) {
     this.#parts = parts;
     this.#selection = selection;
-    this.#startTree = startTree;
+    this.#orders = orders;
     this.gate = new BackOffGate(parts.clock, parts.random);
   }
 
@@ -75,7 +81,7 @@ export class UploadCommitter {
       if (worked) hasWorked = this.#again = true;
       // Other work of the process gets its turn between batches.
       await new Promise((resolve) => setImmediate(resolve));
-    } while (this.#again && this.gate.isOpen() && !this.#stop.signal.aborted);
+    } while (this.#again && this.#orders.mayStart() && this.gate.isOpen() && !this.#stop.signal.aborted);
     return hasWorked;
   }
 
@@ -85,7 +91,7 @@ export class UploadCommitter {
     let groups: readonly PlannedGroup[] = [];
     try {
       chosen = this.#choose();
-      for (const tree of chosen.operations.trees) this.#startTree(tree);
+      for (const tree of chosen.operations.trees) this.#orders.startTree(tree);
       if (chosen.operations.operations.length === 0 && chosen.contents.length === 0) {
         return !chosen.operations.scannedToEnd;
       }

@@ -1,16 +1,18 @@
 // The persistent upload queue of a mount: decides when files and logged operations are sent, runs a few uploads and one
 // committer, and shows what is pending. The work itself is in upload-job, upload-committer and move-tree.
 
-import type { NamespaceOperation, PendingItem, UploadQueue, UploadState } from './parts.ts';
+import type { NamespaceOperation, PendingItem, UploadQueue } from './parts.ts';
 import { FsError } from './fs-error.ts';
 import { TreeMover } from './move-tree.ts';
 import { UploadCommitter } from './upload-committer.ts';
 import { UploadFiles, type PendingFile } from './upload-files.ts';
+import { flushStopped, FlushWaiters } from './upload-flushes.ts';
 import { BackOffGate } from './upload-gate.ts';
 import { uploadVersion } from './upload-job.ts';
-import { pathsOf, UploadLog, type LoggedOperation } from './upload-log.ts';
+import { pathsOf, UploadLog } from './upload-log.ts';
 import type { UploadParts, UploadSurroundings } from './upload-parts.ts';
 import { concernsWholeHub, describeFailure, type Failure } from './upload-schedule.ts';
+import { PendingView } from './upload-pending.ts';
 import { OperationSelection } from './upload-selection.ts';
 import { SentVersions } from './upload-sent.ts';
 
@@ -22,17 +24,9 @@ const concurrentUploads = 3;
 const mostReadyFiles = 500;
 /** Failures of different files in a row that let the Hub as a whole be suspected. */
 const suspiciousFailures = 3;
-/** More lines than a person reads; the totals count everything. */
-const mostShownItems = 1000;
-
 /** Takes up what earlier runs left unsent. Rejects only if the catalogue cannot be read. */
 export function openUploadQueue(surroundings: UploadSurroundings): Promise<UploadQueue> {
   return Promise.resolve().then(() => new PersistentUploadQueue(surroundings));
-}
-
-interface FlushWaiter {
-  readonly resolve: () => void;
-  readonly reject: (cause: FsError) => void;
 }
 
 class PersistentUploadQueue implements UploadQueue {
@@ -41,10 +35,11 @@ class PersistentUploadQueue implements UploadQueue {
   readonly #committer: UploadCommitter;
   readonly #mover: TreeMover;
   readonly #uploadGate: BackOffGate;
+  readonly #view: PendingView;
   /** Running uploads and snapshots being given back; `close` waits for all. */
   readonly #work = new Set<Promise<void>>();
   readonly #busyInos = new Set<number>();
-  readonly #flushes = new Set<FlushWaiter>();
+  readonly #flushes = new FlushWaiters();
   #uploads = 0;
   #failuresInRow = 0;
   #paused = false;
@@ -74,8 +69,16 @@ class PersistentUploadQueue implements UploadQueue {
     this.#parts.files.recover(surroundings.content.staged().map(({ ino }) => ino));
     this.#selection = new OperationSelection(this.#parts);
     this.#mover = new TreeMover(this.#parts, this.#selection);
-    this.#committer = new UploadCommitter(this.#parts, this.#selection, (tree) => this.#mover.start(tree));
+    this.#committer = new UploadCommitter(this.#parts, this.#selection, {
+      startTree: (tree) => this.#mover.start(tree),
+      mayStart: () => this.#mayStart(),
+    });
     this.#uploadGate = new BackOffGate(clock, this.#parts.random);
+    this.#view = new PendingView(this.#parts, this.#selection, {
+      commitGate: this.#committer.gate,
+      uploadGate: this.#uploadGate,
+      isMoving: (seq) => this.#mover.isMoving(seq),
+    });
     this.#wake();
   }
 
@@ -132,113 +135,17 @@ class PersistentUploadQueue implements UploadQueue {
     return { files: files.size + operations.count, bytes };
   }
 
-  /** At most 1000 files and 1000 operations, the oldest ones. */
   pending(): readonly PendingItem[] {
-    const items: PendingItem[] = [];
-    for (const file of this.#parts.files.all()) {
-      if (items.length >= mostShownItems) break;
-      items.push(this.#describeFile(file));
-    }
-    for (const operation of this.#parts.operations.first(mostShownItems)) {
-      items.push(this.#describeOperation(operation));
-    }
-    return items;
-  }
-
-  #describeFile(file: PendingFile): PendingItem {
-    const { namespace } = this.#parts;
-    return {
-      id: `file:${file.ino}`,
-      kind: 'file',
-      path: namespace.pathOf(file.ino) ?? '',
-      bytes: namespace.sizeBytes(file.ino),
-      state: this.#stateOf(file),
-    };
-  }
-
-  #stateOf(file: PendingFile): UploadState {
-    switch (file.phase) {
-      case 'uploading':
-        return { state: 'uploading', doneBytes: file.doneBytes, totalBytes: file.totalBytes };
-      case 'ready':
-        return this.#failedState(this.#committer.gate) ?? { state: 'committing' };
-      case 'committing':
-        return { state: 'committing' };
-      case 'waiting': {
-        const dueAt = this.#parts.files.dueAt(file);
-        if (file.failure !== null) {
-          const { failure, attempts } = file;
-          return {
-            state: 'failed',
-            cause: failure.message,
-            code: failure.code,
-            attempts,
-            nextTryAt: this.#wallTime(dueAt),
-          };
-        }
-        const failed = dueAt <= this.#uploadGate.opensAt ? this.#failedState(this.#uploadGate) : null;
-        if (failed !== null) return failed;
-        return file.safe ? { state: 'safe', sendAt: this.#wallTime(dueAt) } : { state: 'received' };
-      }
-    }
-  }
-
-  #failedState(gate: BackOffGate): UploadState | null {
-    const { failure, attempts, opensAt } = gate;
-    if (failure === null) return null;
-    const nextTryAt = this.#wallTime(opensAt);
-    return { state: 'failed', cause: failure.message, code: failure.code, attempts, nextTryAt };
-  }
-
-  #describeOperation(operation: LoggedOperation): PendingItem {
-    const failing = this.#selection.failureOf(operation.holder);
-    const own = failing?.seqs.includes(operation.seq) === true ? failing : null;
-    const state: UploadState =
-      own === null
-        ? (this.#failedState(this.#committer.gate) ?? {
-            state: 'safe',
-            sendAt: this.#wallTime(this.#selection.nextDueAt() ?? this.#parts.clock.monotonic()),
-          })
-        : {
-            state: 'failed',
-            cause: own.failure.message,
-            code: own.failure.code,
-            attempts: own.attempts,
-            nextTryAt: this.#wallTime(own.nextTryAt),
-          };
-    return {
-      id: `op:${operation.seq}`,
-      kind: operation.type,
-      path: 'path' in operation ? operation.path : operation.to,
-      bytes: 'content' in operation ? operation.content.sizeBytes : 0,
-      state: this.#mover.isMoving(operation.seq) ? { state: 'committing' } : state,
-    };
-  }
-
-  #wallTime(monotonic: number): number {
-    const { clock } = this.#parts;
-    return clock.now() + Math.max(0, monotonic - clock.monotonic());
+    return this.#view.items();
   }
 
   // ---- orders ---------------------------------------------------------------------------------------------------------
 
   flush(signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted === true) return Promise.reject(flushStopped());
     if (this.#closed) return Promise.reject(flushStopped());
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => waiter.reject(flushStopped());
-      const settle = (): void => {
-        this.#flushes.delete(waiter);
-        signal?.removeEventListener('abort', onAbort);
-      };
-      const waiter: FlushWaiter = {
-        resolve: () => (settle(), resolve()),
-        reject: (cause) => (settle(), reject(cause)),
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#flushes.add(waiter);
-      this.retryNow();
-    });
+    const flushed = this.#flushes.wait(signal);
+    this.retryNow();
+    return flushed;
   }
 
   retryNow(id?: string): void {
@@ -255,7 +162,7 @@ class PersistentUploadQueue implements UploadQueue {
     this.#wake();
   }
 
-  /** A running request ends by itself; uploads go on, what they send is not named before `resume`. A `flush` overrules it. */
+  /** What runs (an upload, a batch, the rename of a folder) ends by itself; nothing new starts. A `flush` overrules it. */
   pause(): void {
     this.#paused = true;
     this.#wake();
@@ -293,7 +200,7 @@ class PersistentUploadQueue implements UploadQueue {
       this.#closed = true;
       this.#timer?.cancel();
       this.#timer = null;
-      for (const waiter of this.#flushes) waiter.reject(flushStopped());
+      this.#flushes.reject(flushStopped());
       for (const file of this.#parts.files.all()) file.abort?.abort();
     }
     await Promise.all([this.#committer.close(), this.#mover.close()]);
@@ -321,8 +228,8 @@ class PersistentUploadQueue implements UploadQueue {
   }
 
   #pump(): void {
-    const forced = this.#flushes.size > 0;
-    if (!this.#paused || forced) {
+    const forced = this.#flushes.any;
+    if (this.#mayStart()) {
       if (forced) this.#selection.makeDue();
       this.#startUploads(forced);
       // With nothing queued a round would only keep `flush` from seeing that.
@@ -330,6 +237,10 @@ class PersistentUploadQueue implements UploadQueue {
     }
     this.#settleWhenEmpty();
     this.#setTimer();
+  }
+
+  #mayStart(): boolean {
+    return !this.#paused || this.#flushes.any;
   }
 
   #startUploads(forced: boolean): void {
@@ -447,14 +358,14 @@ class PersistentUploadQueue implements UploadQueue {
       message: failure.message,
       cause,
     });
-    for (const waiter of [...this.#flushes]) waiter.reject(error);
+    this.#flushes.reject(error);
   }
 
   #settleWhenEmpty(): void {
     const { files, operations, sent } = this.#parts;
     if (files.size > 0 || operations.count > 0 || this.#committer.busy) return;
     sent.clear();
-    for (const waiter of [...this.#flushes]) waiter.resolve();
+    this.#flushes.resolve();
   }
 
   #setTimer(): void {
@@ -473,7 +384,7 @@ class PersistentUploadQueue implements UploadQueue {
 
   /** Monotonic; null where nothing waits for time. */
   #nextDueAt(): number | null {
-    if (this.#paused && this.#flushes.size === 0) return null;
+    if (!this.#mayStart()) return null;
     const { files, operations } = this.#parts;
     let next = Infinity;
     const fileDueAt = files.nextDueAt();
@@ -488,12 +399,6 @@ class PersistentUploadQueue implements UploadQueue {
     }
     return next === Infinity ? null : next;
   }
-}
-
-function flushStopped(): FsError {
-  return new FsError('EAGAIN', 'flush', {
-    message: 'stopped before everything was sent; it is kept and sent later',
-  });
 }
 
 function parseId(id: string): { readonly kind: 'file' | 'op'; readonly number: number } | null {

@@ -72,6 +72,7 @@ export class MemoryRemoteStore implements RemoteStore {
   readonly #files = new Map<string, RemoteFile>();
   readonly #blobs = new Map<string, Uint8Array>([[emptyXetKey, new Uint8Array(0)]]);
   readonly #interceptions: Interception[] = [];
+  #cut: { readonly lines: number; readonly error: HubError } | null = null;
   readonly #lostReplies: HubError[] = [];
   readonly #refusals = new Map<string, { readonly error: HubError; remaining: number }>();
   readonly #listeners = new Set<(change: RemoteChange | null) => void>();
@@ -196,7 +197,13 @@ export class MemoryRemoteStore implements RemoteStore {
     this.#refusals.set(path, { error, remaining: count });
   }
 
+  /** The next commit does its first `lines` lines only, and its caller gets `error`. */
+  cutCommit(lines: number, error: HubError): void {
+    this.#cut = { lines, error };
+  }
+
   endFaults(): void {
+    this.#cut = null;
     this.#interceptions.length = 0;
     this.#lostReplies.length = 0;
     this.#refusals.clear();
@@ -322,7 +329,9 @@ export class MemoryRemoteStore implements RemoteStore {
     if (!this.info.writable) throw hubError('forbidden', false);
     this.onApply(operations.map((operation) => operation.path));
     const changed: string[] = [];
-    const results = operations.map((operation): RemoteOperationResult => {
+    const cut = this.#cut;
+    this.#cut = null;
+    const results = operations.slice(0, cut?.lines).map((operation): RemoteOperationResult => {
       const { path } = operation;
       const refusal = this.#refusals.get(path);
       if (refusal !== undefined && refusal.remaining > 0) {
@@ -343,6 +352,7 @@ export class MemoryRemoteStore implements RemoteStore {
       return { path, error: null };
     });
     if (changed.length > 0) this.#announce(changed);
+    if (cut !== null) throw cut.error;
     const lost = this.#lostReplies.shift();
     if (lost !== undefined) throw lost;
     return results;

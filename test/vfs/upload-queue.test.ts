@@ -1,4 +1,4 @@
-// The upload queue over a small file tree and a Hub in memory: what is sent, when, and what it becomes on the Hub.
+// The upload queue over a small file tree and a Hub in memory: what is sent, when, and what it becomes there.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
