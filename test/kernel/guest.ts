@@ -49,14 +49,17 @@ export interface GuestResult {
 }
 
 /**
- * Functions that every script has: `check NAME COMMAND…` runs a command (or function) with a limit of two minutes and reports it; `wait_for
+ * Functions that every script has: `check NAME COMMAND…` runs a command (or function) with a limit of four minutes and reports it; `wait_for
  * COMMAND…` polls it for up to a minute.
  */
 const prelude = `
-export PATH="$NODE_DIR:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" LANG=C.UTF-8 CI=
+export PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" LANG=C.UTF-8 CI=
 mount -t proc proc /proc && mount -t sysfs sys /sys && mount -t tmpfs run /run
 mount -t devtmpfs dev /dev 2>/dev/null; mkdir -p /dev/shm /dev/pts; mount -t tmpfs shm /dev/shm; mount -t devpts pts /dev/pts
-mkdir -p /run/guest/{share,home,tmp,modules/lib/modules}
+mkdir -p /run/guest/{share,home,tmp,root,node,modules/lib/modules}
+# Bound elsewhere first, so that a checkout below /tmp stays in sight when /tmp becomes writable.
+mount --bind "$ROOT_DIR" /run/guest/root && mount --bind "$NODE_DIR" /run/guest/node && mount -t tmpfs tmp /tmp
+ROOT_DIR=/run/guest/root PATH="/run/guest/node:$PATH"
 export HOME=/run/guest/home TMPDIR=/run/guest/tmp HUBDRIVE_HOME=/run/guest/data
 mount -t hostfs none /run/guest/share -o "$SHARE_DIR"
 ln -s /usr/lib/uml/modules/$(uname -r) /run/guest/modules/lib/modules/
@@ -68,7 +71,7 @@ SHARE=/run/guest/share
 check() {
   local name="$1"; shift
   local output status
-  output=$( { ( set -e; "$@" ) & local job=$!; ( sleep 120; kill -9 $job ) >/dev/null 2>&1 & local dog=$!; wait $job; local code=$?; kill $dog 2>/dev/null; exit $code; } 2>&1 )
+  output=$( { ( set -e; "$@" ) & local job=$!; ( sleep 240; kill -9 $job ) >/dev/null 2>&1 & local dog=$!; wait $job; local code=$?; kill $dog 2>/dev/null; exit $code; } 2>&1 )
   status=$?
   printf '%s\\t%s\\t%s\\n' "$status" "$name" "$(printf '%s' "$output" | tail -c 3000 | base64 -w0)" >> $SHARE/checks
   echo "[$status] $name"

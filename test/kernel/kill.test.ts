@@ -8,7 +8,7 @@ import { startEverything } from './setup.ts';
 const script = `
 mkdir -p /run/guest/src; head -c 3000000 /dev/urandom > /run/guest/src/data
 ${startEverything}
-kill_host() { kill -9 $(host_pid); wait_for bash -c '! pgrep -f "cli/main.ts serve"'; }
+kill_host() { kill -9 $(host_pid); wait_for bash -c '! pgrep -f "[c]li/main.ts serve"'; }
 mounted_again() { hubdrive status --json | grep -q '"state": *"mounted"'; }
 check "mount" hubdrive mount bucket/demo/work
 prepare() { cd $MOUNT; dd if=/run/guest/src/data of=synced bs=64k conv=fsync status=none; mkdir dir; echo before > dir/open; sync; }

@@ -94,7 +94,7 @@ const bothSides: readonly [name: string, script: string][] = [
 const mountOnly = `
 git_job() { cd $MOUNT && git init -q repo && cd repo && cp -r /run/guest/src/tree/. . && git add -A && git commit -qm one && echo change >> text.txt && git commit -qam two && git gc -q && git fsck --strict && test -z "$(git status --porcelain)" && git clone -q . ../clone && cmp text.txt ../clone/text.txt; }
 check "git inits, commits, packs, checks and clones" git_job
-many() { mkdir $MOUNT/many && cd $MOUNT/many && for i in $(seq 5000); do echo $i > f$i; done && test "$(ls | wc -l)" = 5000 && test "$(cat * | sort -n | uniq | wc -l)" = 5000; }
+many() { mkdir $MOUNT/many && cd $MOUNT/many && seq 5000 | split -l 1 -a 4 -d - f && test "$(ls | wc -l)" = 5000 && test "$(cat * | sort -n | uniq | wc -l)" = 5000; }
 check "5,000 files in one folder list completely" many
 many_mv() { cd $MOUNT && mv many moved && test "$(ls moved | wc -l)" = 5000 && rm -rf moved && test ! -e moved; }
 check "a folder of 5,000 files moves and is removed" many_mv
@@ -137,7 +137,7 @@ hub_same() { (cd $MOUNT && find . -type f ! -name .DS_Store ! -name '._*' -print
 check "the Hub holds the same bytes, asked by another client" hub_same
 remount() { hubdrive unmount bucket/demo/work; ! is_mounted $MOUNT; hubdrive mount bucket/demo/work; diff -r $PLAIN $MOUNT | grep -v '^Only in /run/guest/home/Hubdrive/demo/work' > /run/guest/rest || true; cat /run/guest/rest; test ! -s /run/guest/rest; test "$(stat -c %a $MOUNT/mode)" = 640; }
 check "after unmount and mount it is all there" remount
-restart() { cd /; kill -TERM $(host_pid); wait_for bash -c '! pgrep -f "cli/main.ts serve"'; }
+restart() { cd /; kill -TERM $(host_pid); wait_for bash -c '! pgrep -f "[c]li/main.ts serve"'; }
 check "SIGTERM ends the host and the mount" restart
 gone() { ! is_mounted $MOUNT; }
 check "nothing stays mounted" gone

@@ -15,7 +15,7 @@ start_host() {
   HOST_PID=$!
   wait_for test -s /run/guest/serve.json || { tail -n 50 /run/guest/serve.log; return 1; }
 }
-host_pid() { pgrep -f 'cli/main.ts serve' | head -1; }
+host_pid() { pgrep -f '[c]li/main.ts serve' | head -1; }
 start_hub
 export HF_ENDPOINT=$(json /run/guest/hub.json .endpoint) HF_TOKEN=$(json /run/guest/hub.json .token)
 hub create demo/work

@@ -28,7 +28,7 @@ missing() { if hubdrive mount bucket/demo/none /run/guest/home/none 2> /run/gues
 check "a missing bucket is refused by name" missing
 notempty() { mkdir -p /run/guest/home/full && touch /run/guest/home/full/x; if hubdrive mount bucket/demo/work /run/guest/home/full 2> /run/guest/err; then return 1; fi; cat /run/guest/err; }
 check "a folder that is not empty is refused" notempty
-check "SIGTERM unmounts everything" bash -c 'kill -TERM $(pgrep -f "cli/main.ts serve" | head -1); for n in $(seq 300); do grep -q " nfs " /proc/mounts || exit 0; sleep 0.1; done; cat /proc/mounts; exit 1'
+check "SIGTERM unmounts everything" bash -c 'kill -TERM $(pgrep -f "[c]li/main.ts serve" | head -1); for n in $(seq 300); do grep -q " nfs " /proc/mounts || exit 0; sleep 0.1; done; cat /proc/mounts; exit 1'
 tail -n 20 /run/guest/serve.log
 `;
 
