@@ -179,6 +179,12 @@ export class CasClient {
   }
 }
 
+const hashPattern = /^[0-9a-f]{64}$/;
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
 function parseJson(body: Buffer, what: string): unknown {
   try {
     return JSON.parse(body.toString('utf8'));
@@ -202,7 +208,8 @@ function parseChunkHashes(value: unknown, what: string): FileChunkHashes {
     .map((each) => (each === null ? null : parseHashRange(reader, each)));
   if (hashRanges.length !== windows.length + 1) throw reader.fail('windows and hash ranges do not match');
   const gapVerification = reader.array(object['gapVerification'], '"gapVerification"').map((each) => {
-    if (typeof each !== 'string') throw reader.fail('a verification hash that is no text');
+    if (typeof each !== 'string' || !hashPattern.test(each))
+      throw reader.fail('a verification hash that is none');
     return each;
   });
   return { fileSizeBytes: reader.count(object, 'fileSize'), windows, hashRanges, gapVerification };
@@ -212,13 +219,17 @@ function parseHashRange(reader: AnswerReader, value: unknown): HashRange {
   const object = reader.object(value, 'a hash range');
   const nodes = reader.array(object['nodes'], '"nodes"').map((each) => {
     const node = reader.object(each, 'a node');
-    return { hash: reader.string(node, 'hash'), size: reader.count(node, 'size') };
+    const hash = reader.string(node, 'hash');
+    if (!hashPattern.test(hash)) throw reader.fail('a node without a hash');
+    return { hash, size: reader.count(node, 'size') };
   });
   const levels = reader.array(object['levels'], '"levels"').map((each): [number, number] => {
     const [left, right] = reader.array(each, 'a level');
-    if (typeof left !== 'number' || typeof right !== 'number') throw reader.fail('a level that is no pair');
+    if (!isCount(left) || !isCount(right)) throw reader.fail('a level that is no pair');
     return [left, right];
   });
+  const counted = levels.reduce((sum, [left, right]) => sum + left + right, 0);
+  if (counted !== nodes.length) throw reader.fail('levels that do not count the nodes');
   return {
     nodes,
     levels,

@@ -161,7 +161,10 @@ class HubStore implements RemoteStore {
     const threads = Math.max(1, Math.min(maxCodecThreads, os.availableParallelism() - 1));
     this.#codecs = options.codecs === 'inline' ? createInlineCodec() : createCodecPool(threads, clock);
     const budget = new ConnectionBudget(maxXorbUploads, 0);
-    this.#writer = new XetWriter({ cas, known, budget, codecs: this.#codecs });
+    this.#writer = new XetWriter(
+      { cas, known, budget, codecs: this.#codecs, unregistered: new Map() },
+      this.#reader,
+    );
     this.#plain = new PlainReader(http, parts.urls, parts.authorization);
   }
 

@@ -6,21 +6,9 @@ import { hashSizeBytes } from '../xet/hash.ts';
 import type { UploadCodec } from './codec-pool.ts';
 import type { ChunkedBlock } from './codec-stream.ts';
 import type { Deduplicator } from './dedup.ts';
+import type { ChunkPiece, ChunkPlace, FilePiece } from './file-pieces.ts';
 import type { UploadContent } from './remote-store.ts';
-import type { XorbReference, XorbUploads } from './xorb-uploads.ts';
-
-/** Where a chunk is; shared by equal chunks of one upload and filled in once the chunk is in a xorb. */
-export interface ChunkPlace {
-  xorb: XorbReference | null;
-  index: number;
-}
-
-/** One chunk of the file as it will be. */
-export interface FileChunk {
-  readonly hash: Uint8Array;
-  readonly sizeBytes: number;
-  readonly place: ChunkPlace;
-}
+import type { XorbUploads } from './xorb-uploads.ts';
 
 const blockBytes = 1024 * 1024;
 /** Outside the changed bytes each block is judged before the next is read, so blocks are small there. */
@@ -54,7 +42,7 @@ export class RegionChunker {
   async run(
     codec: UploadCodec,
     start: number,
-    list: FileChunk[],
+    list: FilePiece[],
     isChanged: (offset: number) => boolean,
     fits: (boundary: number) => boolean,
   ): Promise<number> {
@@ -91,17 +79,17 @@ export class RegionChunker {
   async #take(
     codec: UploadCodec,
     block: ChunkedBlock,
-    list: FileChunk[],
+    list: FilePiece[],
     state: { at: number; stoppedAt: number | null },
     fits: (boundary: number) => boolean,
   ): Promise<void> {
     const wanted = new Uint8Array(block.sizes.length);
-    const toSend: FileChunk[] = [];
+    const toSend: ChunkPiece[] = [];
     for (let i = 0; i < block.sizes.length && state.stoppedAt === null; i += 1) {
       const hash = block.hashes.slice(i * hashSizeBytes, (i + 1) * hashSizeBytes);
       const sizeBytes = block.sizes[i] as number;
       const known = await this.#findPlace(hash, sizeBytes);
-      const chunk: FileChunk = { hash, sizeBytes, place: known ?? { xorb: null, index: 0 } };
+      const chunk: ChunkPiece = { type: 'chunk', hash, sizeBytes, place: known ?? { xorb: null, index: 0 } };
       list.push(chunk);
       if (known === null) {
         wanted[i] = 1;
@@ -116,7 +104,7 @@ export class RegionChunker {
     const encoded = await codec.encode(wanted);
     let at = 0;
     for (let i = 0; i < toSend.length; i += 1) {
-      const chunk = toSend[i] as FileChunk;
+      const chunk = toSend[i] as ChunkPiece;
       const length = encoded.lengths[i] as number;
       const bytes = encoded.bytes.subarray(at, at + length);
       const place = await this.#context.uploads.add(bytes, chunk.sizeBytes, chunk.hash);
@@ -133,7 +121,7 @@ export class RegionChunker {
     return known === null ? null : { xorb: { hash: known.xorb }, index: known.index };
   }
 
-  #rememberOwn(chunk: FileChunk): void {
+  #rememberOwn(chunk: ChunkPiece): void {
     this.#own.set(keyOf(chunk.hash), chunk.place);
     if (this.#own.size <= maxOwnChunks) return;
     const oldest = this.#own.keys().next();
