@@ -7,6 +7,7 @@
 import { renameSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { ContentRef } from '../hub/remote-store.ts';
 import type { Log } from '../shared/log.ts';
 import { ExtentMap, decodeExtents } from './extents.ts';
 
@@ -22,7 +23,10 @@ const schema = `
     bytes INTEGER NOT NULL,
     revision INTEGER NOT NULL,
     used_at REAL NOT NULL,
-    extents BLOB NOT NULL
+    extents BLOB NOT NULL,
+    origin_key TEXT,
+    origin_bytes INTEGER,
+    origin_same BLOB
   ) STRICT;
   CREATE INDEX content_used ON content (used_at);
   CREATE TABLE total (bytes INTEGER NOT NULL) STRICT;
@@ -32,11 +36,18 @@ const schema = `
   CREATE TRIGGER content_removed AFTER DELETE ON content BEGIN UPDATE total SET bytes = bytes - OLD.bytes; END;
 `;
 
+/** Another content that has the same bytes at the same places within `same`: an edited file and what it was before. */
+export interface CacheOrigin {
+  readonly content: ContentRef;
+  readonly same: ExtentMap;
+}
+
 export interface CacheRow {
   readonly id: number;
-  /** Rises with every change of `extents`. */
+  /** Rises with every change of the row except its use. */
   readonly revision: number;
   readonly extents: ExtentMap;
+  readonly origin: CacheOrigin | null;
 }
 
 export interface EvictionCandidate {
@@ -51,6 +62,7 @@ export class CacheIndex {
   readonly #revision: StatementSync;
   readonly #create: StatementSync;
   readonly #merge: StatementSync;
+  readonly #setOrigin: StatementSync;
   readonly #touch: StatementSync;
   readonly #remove: StatementSync;
   readonly #oldest: StatementSync;
@@ -58,13 +70,16 @@ export class CacheIndex {
 
   constructor(database: DatabaseSync) {
     this.#database = database;
-    this.#find = database.prepare('SELECT id, size_bytes, revision, extents FROM content WHERE key = ?');
+    this.#find = database.prepare('SELECT * FROM content WHERE key = ?');
     this.#revision = database.prepare('SELECT revision FROM content WHERE id = ?');
     this.#create = database.prepare(
       `INSERT INTO content (key, size_bytes, bytes, revision, used_at, extents) VALUES (?, ?, 0, 0, ?, x'') ON CONFLICT DO NOTHING`,
     );
     this.#merge = database.prepare(
       'UPDATE content SET bytes = ?, revision = revision + 1, used_at = ?, extents = ? WHERE id = ?',
+    );
+    this.#setOrigin = database.prepare(
+      'UPDATE content SET origin_key = ?, origin_bytes = ?, origin_same = ?, revision = revision + 1 WHERE id = ?',
     );
     this.#touch = database.prepare('UPDATE content SET used_at = ? WHERE id = ?');
     this.#remove = database.prepare('DELETE FROM content WHERE id = ? RETURNING bytes');
@@ -84,7 +99,18 @@ export class CacheIndex {
       id: toNumber(row['id']),
       revision: toNumber(row['revision']),
       extents: extents ?? new ExtentMap(),
+      origin: toOrigin(row, sizeBytes),
     };
+  }
+
+  /** Replaces the origin; null where there is none any more. */
+  setOrigin(id: number, origin: CacheOrigin | null): void {
+    this.#setOrigin.run(
+      origin?.content.key ?? null,
+      origin?.content.sizeBytes ?? null,
+      origin?.same.encode() ?? null,
+      id,
+    );
   }
 
   /** Null when the row is gone. */
@@ -114,7 +140,7 @@ export class CacheIndex {
       if (row === null || row.id !== id) return null;
       row.extents.addAll(added);
       this.#merge.run(row.extents.totalBytes, usedAtMs, row.extents.encode(), id);
-      return { id, revision: row.revision + 1, extents: row.extents };
+      return { ...row, revision: row.revision + 1 };
     });
   }
 
@@ -185,6 +211,14 @@ function openDatabase(path: string): DatabaseSync {
     database.close();
     throw error;
   }
+}
+
+function toOrigin(row: Record<string, SQLOutputValue>, sizeBytes: number): CacheOrigin | null {
+  const { origin_key: key, origin_same: encoded } = row;
+  if (typeof key !== 'string' || !(encoded instanceof Uint8Array)) return null;
+  const originBytes = toNumber(row['origin_bytes']);
+  const same = decodeExtents(encoded, Math.min(sizeBytes, originBytes));
+  return same === null ? null : { content: { key, sizeBytes: originBytes, path: '' }, same };
 }
 
 function toNumber(value: SQLOutputValue | undefined): number {

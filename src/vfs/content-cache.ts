@@ -4,11 +4,15 @@
 // Ranges are recorded only after the data was fdatasynced, lazily and in batches, so that a crash can lose cache but never
 // invent bytes. Eviction deletes row, then file; descriptors that are open elsewhere stay valid until they are closed.
 
-import { createHash } from 'node:crypto';
 import type { ContentRef } from '../hub/remote-store.ts';
 import type { Clock, Log, Timer } from '../shared/log.ts';
-import type { CacheIndex } from './cache-index.ts';
+import { cacheFolderOf, cachePathOf, sweepCacheFolder } from './cache-folder.ts';
+import type { CacheIndex, CacheOrigin } from './cache-index.ts';
+import { adoptedEntry, emptyEntry } from './cached-content.ts';
+import type { CachedContent } from './cached-content.ts';
 import { ExtentMap } from './extents.ts';
+import type { MaybePromise } from './file-system.ts';
+import { FsError } from './fs-error.ts';
 import type { HandlePool } from './handle-pool.ts';
 import { LocalFile } from './local-file.ts';
 import type { HotMemory } from './local-file.ts';
@@ -20,23 +24,8 @@ const recordDelayMs = 2000;
 /** An eviction for the size limit goes on until this part of the limit is free, so that it does not run all the time. */
 const slackShare = 0.05;
 const evictionBatch = 16;
-
-/** The cache's view of one content. `extents` are readable; only what was recorded survives a restart. */
-export interface CachedContent {
-  readonly content: ContentRef;
-  file: LocalFile | null;
-  /** Row of the index; null until something is stored. */
-  id: number | null;
-  revision: number;
-  readonly extents: ExtentMap;
-  /** In the file, not yet recorded. */
-  unrecorded: ExtentMap;
-  used: boolean;
-  /** Evicted or found damaged: open it anew. */
-  gone: boolean;
-  /** A sent staging file that still waits for its move into the cache folder. */
-  adopting: boolean;
-}
+/** Contents with their ranges in memory. */
+const entryLimit = 4096;
 
 export interface ContentCacheOptions {
   readonly directory: string;
@@ -79,17 +68,8 @@ export class ContentCache {
   open(content: ContentRef): CachedContent {
     const known = this.#entries.get(content.key);
     if (known !== undefined) return known;
-    const entry: CachedContent = {
-      content,
-      file: null,
-      id: null,
-      revision: 0,
-      extents: new ExtentMap(),
-      unrecorded: new ExtentMap(),
-      used: false,
-      gone: false,
-      adopting: false,
-    };
+    if (this.#entries.size >= entryLimit) this.#forgetOldEntries();
+    const entry = emptyEntry(content);
     this.#entries.set(content.key, entry);
     this.refresh(entry);
     return entry;
@@ -112,7 +92,8 @@ export class ContentCache {
       if (revision === null) return this.#lose(entry);
     }
     const row = index.find(entry.content.key, entry.content.sizeBytes);
-    // An empty row promises nothing, not even a folder: the first store takes it over.
+    if (row !== null) entry.origin = row.origin;
+    // An empty row promises no bytes, not even a folder: the first store takes it over.
     if (row === null || row.extents.count === 0) return;
     if (entry.id !== null && row.id !== entry.id) return this.#lose(entry);
     const path = this.#pathOf(entry.content.key, row.id);
@@ -157,9 +138,28 @@ export class ContentCache {
     this.#schedule();
   }
 
-  /** The file is not what the index says: it goes, and the content counts as not cached. */
-  discard(entry: CachedContent): void {
+  /** Runs a read of the entry's file. A file that is not what the index says goes, and the content counts as not cached. */
+  guard(entry: CachedContent, read: () => MaybePromise<void>): MaybePromise<void> {
+    const give = (error: unknown): never => {
+      const code = errnoOf(error);
+      if (code === 'EMFILE' || code === 'ENFILE') throw new FsError('EAGAIN', 'read', { cause: error });
+      this.#discard(entry, error);
+      throw error;
+    };
+    try {
+      const reading = read();
+      return reading === undefined ? undefined : reading.catch(give);
+    } catch (error) {
+      return give(error);
+    }
+  }
+
+  #discard(entry: CachedContent, error: unknown): void {
     if (entry.gone) return;
+    this.#options.log.warn('cached bytes were unreadable and are fetched again', {
+      key: entry.content.key,
+      cause: String(error),
+    });
     if (entry.id !== null && this.#options.index.remove(entry.id) !== null)
       this.#usedBytes = this.#options.index.usedBytes();
     if (entry.file !== null) this.#options.disk.unlink(entry.file.path);
@@ -167,26 +167,17 @@ export class ContentCache {
   }
 
   /**
-   * The bytes of a sent staging file serve as cache of `content` from here on; `settleAdoption` makes it last. False where
-   * the content is cached already: the caller keeps the file.
+   * The bytes of a sent staging file serve as cache of `content` from here on, together with those of its origin;
+   * `settleAdoption` makes it last. False where the content is cached as well already: the caller keeps the file.
    */
-  adopt(content: ContentRef, file: LocalFile, extents: ExtentMap): boolean {
+  adopt(content: ContentRef, file: LocalFile, extents: ExtentMap, origin: CacheOrigin | null): boolean {
     if (extents.totalBytes > this.#options.limitBytes) return false;
     const known = this.open(content);
-    if (known.extents.totalBytes >= extents.totalBytes) return false;
+    if (known.extents.totalBytes >= extents.totalBytes + (origin?.same.totalBytes ?? 0)) return false;
+    if (known.adopting) return false;
     this.#drop(known);
     known.gone = true;
-    this.#entries.set(content.key, {
-      content,
-      file,
-      id: null,
-      revision: 0,
-      extents: extents.copy(),
-      unrecorded: extents.copy(),
-      used: true,
-      gone: false,
-      adopting: true,
-    });
+    this.#entries.set(content.key, adoptedEntry(content, file, extents, origin));
     return true;
   }
 
@@ -217,20 +208,34 @@ export class ContentCache {
       if (!isNew) throw new Error('another mount caches it at the same time');
       disk.step('adoption-announced');
       const path = this.#pathOf(content.key, row.id);
-      disk.makeDirectory(this.#folderOf(content.key));
-      disk.rename(file.path, path);
-      file.path = path;
+      disk.makeDirectory(cacheFolderOf(this.#options.directory, content.key));
+      if (entry.extents.count > 0) {
+        disk.rename(file.path, path);
+        file.path = path;
+      } else {
+        file.release();
+        disk.unlink(file.path);
+        entry.file = null;
+      }
+      index.setOrigin(row.id, entry.origin);
       disk.step('adopted');
       entry.id = row.id;
-      entry.revision = row.revision;
+      entry.revision = row.revision + 1;
       entry.adopting = false;
-      this.#unrecorded.add(entry);
+      if (entry.unrecorded.count > 0) this.#unrecorded.add(entry);
       this.#schedule();
     } catch (error) {
       this.#options.log.info('a sent file did not become cache', { cause: String(error) });
       disk.unlink(file.path);
       this.#lose(entry);
     }
+  }
+
+  setOrigin(entry: CachedContent, origin: CacheOrigin | null): void {
+    entry.origin = origin;
+    if (entry.id === null || entry.gone) return;
+    this.#options.index.setOrigin(entry.id, origin);
+    entry.revision += 1;
   }
 
   /** Deletes the longest unused contents. Resolves to the bytes freed, which may be less than asked. */
@@ -270,19 +275,10 @@ export class ContentCache {
     return this.#recording;
   }
 
-  /** Deletes cache files that no row names: leftovers of a crash between row and file. */
-  async sweep(isStopped: () => boolean): Promise<void> {
+  /** In the background after a start. */
+  sweep(isStopped: () => boolean): Promise<void> {
     const { disk, directory, index } = this.#options;
-    for (const folder of await disk.list(directory)) {
-      if (!/^[0-9a-f]{2}$/.test(folder)) continue;
-      for (const name of await disk.list(`${directory}/${folder}`)) {
-        if (isStopped()) return;
-        const id = Number(name.slice(name.lastIndexOf('-') + 1));
-        if (Number.isSafeInteger(id) && index.revisionOf(id) === null)
-          disk.unlink(`${directory}/${folder}/${name}`);
-      }
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    return sweepCacheFolder(directory, disk, index, isStopped);
   }
 
   async close(): Promise<void> {
@@ -350,7 +346,7 @@ export class ContentCache {
   #create(entry: CachedContent): LocalFile {
     const { index, disk, clock } = this.#options;
     const { row } = index.create(entry.content.key, entry.content.sizeBytes, clock.now());
-    disk.makeDirectory(this.#folderOf(entry.content.key));
+    disk.makeDirectory(cacheFolderOf(this.#options.directory, entry.content.key));
     entry.id = row.id;
     entry.revision = row.revision;
     return this.#fileAt(this.#pathOf(entry.content.key, row.id), true);
@@ -358,6 +354,11 @@ export class ContentCache {
 
   #fileAt(path: string, create: boolean): LocalFile {
     return new LocalFile(this.#options.pool, this.#options.memory, path, create);
+  }
+
+  /** Whoever uses a forgotten entry goes on with it; others open another one for the same file. */
+  #forgetOldEntries(): void {
+    for (const entry of [...this.#entries.values()].slice(0, entryLimit / 4)) this.release(entry);
   }
 
   #lose(entry: CachedContent): void {
@@ -372,18 +373,7 @@ export class ContentCache {
     if (this.#entries.get(entry.content.key) === entry) this.#entries.delete(entry.content.key);
   }
 
-  #folderOf(key: string): string {
-    return `${this.#options.directory}/${fileNameOf(key).folder}`;
-  }
-
   #pathOf(key: string, id: number): string {
-    return `${this.#folderOf(key)}/${fileNameOf(key).name}-${id}`;
+    return cachePathOf(this.#options.directory, key, id);
   }
-}
-
-/** Keys come from the Hub: only the known forms reach the file system as they are. */
-function fileNameOf(key: string): { readonly folder: string; readonly name: string } {
-  const match = /^(xet|git):([0-9a-f]{40}|[0-9a-f]{64})$/.exec(key);
-  const hash = match?.[2] ?? createHash('sha256').update(key).digest('hex');
-  return { folder: hash.slice(0, 2), name: `${match?.[1] ?? 'other'}-${hash}` };
 }

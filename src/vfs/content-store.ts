@@ -224,7 +224,9 @@ class DiskContentStore implements ContentStore {
 
   async snapshot(ino: number): Promise<Snapshot | null> {
     const isNew = !this.#area.files.has(ino);
-    if (isNew && this.#options.inodes.base(ino) !== null) return null;
+    const { inodes } = this.#options;
+    // Bytes that are neither staged nor on the Hub do not exist; an empty new file does.
+    if (isNew && (inodes.base(ino) !== null || inodes.sizeBytes(ino) > 0)) return null;
     const file = this.#stage(ino);
     // A file that nobody wrote to and the Hub does not have: its emptiness is its content.
     if (isNew) file.putRow();

@@ -136,6 +136,16 @@ export class ExtentMap {
     for (let index = 0; index < other.#count; index++) this.add(other.#startAt(index), other.#endAt(index));
   }
 
+  /** What both have. */
+  intersect(other: ExtentMap): ExtentMap {
+    const map = new ExtentMap();
+    for (let index = 0; index < this.#count; index++) {
+      for (const { start, end } of other.within(this.#startAt(index), this.#endAt(index)))
+        map.add(start, end);
+    }
+    return map;
+  }
+
   copy(): ExtentMap {
     const map = new ExtentMap();
     map.#starts = this.#starts.slice(0, Math.max(this.#count, initialCapacity));

@@ -4,11 +4,15 @@
 
 import type { ByteRange, ContentRef, RemoteStore } from '../hub/remote-store.ts';
 import type { Clock, Log, Timer } from '../shared/log.ts';
-import type { CachedContent, ContentCache } from './content-cache.ts';
+import { localRanges, readLocal } from './cache-origin.ts';
+import type { CachedContent } from './cached-content.ts';
+import type { ContentCache } from './content-cache.ts';
 import { ExtentMap } from './extents.ts';
 import type { FetchBudget, FetchTicket } from './fetch-budget.ts';
 import { FetchJob } from './fetch-job.ts';
 import type { FetchOutcome, FetchPriority } from './fetch-job.ts';
+import { copyToWaiter } from './fetch-waiter.ts';
+import type { FetchWaiter } from './fetch-waiter.ts';
 import type { MaybePromise } from './file-system.ts';
 import { FsError } from './fs-error.ts';
 import { fromHubError } from './hub-error.ts';
@@ -41,24 +45,12 @@ export interface ReadPurpose {
 
 const programRead: ReadPurpose = { edit: false };
 
-interface Waiter {
-  readonly start: number;
-  readonly end: number;
-  readonly target: Uint8Array;
-  readonly targetOffset: number;
-  readonly edit: boolean;
-  /** Copied straight into `target` because the disk had no room for them. */
-  readonly copied: ExtentMap;
-  fruitless: number;
-  settle: (error: FsError | null) => void;
-}
-
 export class LazyFile {
   readonly content: ContentRef;
   readonly #around: LazyFileSurroundings;
   readonly #readAhead: ReadAhead;
   readonly #jobs = new Set<FetchJob>();
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiters = new Set<FetchWaiter>();
   readonly #resumeReadAhead = (): void => this.#prefetch();
   #entry: CachedContent;
   #lastInterestMs = -Infinity;
@@ -137,26 +129,17 @@ export class LazyFile {
     length: number,
     purpose: ReadPurpose,
   ): MaybePromise<void> {
-    try {
-      const reading = entry.file?.read(target, targetOffset, length, offset);
-      if (reading === undefined) return undefined;
-      return reading.catch((error: unknown) => {
-        this.#discardEntry(entry, error);
-        return this.read(offset, target, targetOffset, length, purpose);
-      });
-    } catch (error) {
-      this.#discardEntry(entry, error);
+    // The cache said so in the log and does not have the bytes any more.
+    const again = (error: unknown): MaybePromise<void> => {
+      if (error instanceof FsError) throw error;
       return this.#readMissing(offset, target, targetOffset, length, purpose);
+    };
+    try {
+      const reading = readLocal(this.#around.cache, entry, offset, target, targetOffset, length);
+      return reading === undefined ? undefined : reading.catch(again);
+    } catch (error) {
+      return again(error);
     }
-  }
-
-  #discardEntry(entry: CachedContent, error: unknown): void {
-    if (entry.gone) return;
-    this.#around.log.warn('cached bytes were unreadable and are fetched again', {
-      key: this.content.key,
-      cause: String(error),
-    });
-    this.#around.cache.discard(entry);
   }
 
   #readMissing(
@@ -167,11 +150,49 @@ export class LazyFile {
     purpose: ReadPurpose,
   ): MaybePromise<void> {
     if (this.#closed) throw this.#notYet('the mount is closing');
-    const entry = this.#freshEntry();
-    this.#around.cache.refresh(entry);
-    if (!entry.gone && entry.file !== null && entry.extents.covers(offset, offset + length)) {
+    const { cache } = this.#around;
+    let entry = this.#freshEntry();
+    if (entry.origin === null) {
+      cache.refresh(entry);
+      entry = this.#freshEntry();
+    }
+    const local = localRanges(cache, entry, offset, offset + length);
+    if (local.covers(offset, offset + length)) {
+      if (!entry.used) cache.noteUse(entry);
       return this.#readCached(entry, offset, target, targetOffset, length, purpose);
     }
+    if (local.totalBytes > totalWithin(entry.extents, offset, offset + length)) {
+      return this.#takeFromOrigin(entry, local).then(() =>
+        this.#fetchMissing(offset, target, targetOffset, length, purpose),
+      );
+    }
+    return this.#fetchMissing(offset, target, targetOffset, length, purpose);
+  }
+
+  /** Stores what the origin has of a range that must partly be fetched, so that the rest is all that is missing. */
+  async #takeFromOrigin(entry: CachedContent, local: ExtentMap): Promise<void> {
+    const { cache } = this.#around;
+    for (const range of local.ranges()) {
+      for (const { start, end } of entry.extents.gaps(range.start, range.end)) {
+        const bytes = new Uint8Array(end - start);
+        try {
+          await readLocal(cache, entry, start, bytes, 0, bytes.length);
+        } catch {
+          // It said so in the log; the bytes are fetched.
+          return;
+        }
+        if (entry.gone || !cache.store(entry, start, bytes)) return;
+      }
+    }
+  }
+
+  #fetchMissing(
+    offset: number,
+    target: Uint8Array,
+    targetOffset: number,
+    length: number,
+    purpose: ReadPurpose,
+  ): Promise<void> {
     if (this.#failure !== null) {
       if (this.#around.clock.monotonic() < this.#failure.untilMs) throw this.#failure.error;
       this.#failure = null;
@@ -191,7 +212,7 @@ export class LazyFile {
     return new Promise((resolve, reject) => {
       let timer: Timer | null = null;
       const onAbort = (): void => waiter.settle(this.#notYet('the caller gave up'));
-      const waiter: Waiter = {
+      const waiter: FetchWaiter = {
         start: offset,
         end: offset + length,
         target,
@@ -219,14 +240,17 @@ export class LazyFile {
     });
   }
 
-  async #readArrived(waiter: Waiter, purpose: ReadPurpose): Promise<void> {
+  /** Not `read`: the READ was noted for read-ahead when it came. */
+  async #readArrived(waiter: FetchWaiter, purpose: ReadPurpose): Promise<void> {
+    const { target } = waiter;
     for (const { start, end } of waiter.copied.gaps(waiter.start, waiter.end)) {
-      await this.read(start, waiter.target, waiter.targetOffset + start - waiter.start, end - start, purpose);
+      const targetOffset = waiter.targetOffset + start - waiter.start;
+      await this.#readCached(this.#freshEntry(), start, target, targetOffset, end - start, purpose);
     }
   }
 
   /** Starts what is needed for `waiter` and not under way. */
-  #fetchFor(waiter: Waiter): void {
+  #fetchFor(waiter: FetchWaiter): void {
     this.#lastInterestMs = this.#around.clock.monotonic();
     for (const gap of this.#freshEntry().extents.gaps(waiter.start, waiter.end)) {
       for (const { start, end } of this.#notInFlight(gap))
@@ -251,7 +275,8 @@ export class LazyFile {
       if (!budget.hasRoom(this.#prefetchJobs(), this.#resumeReadAhead)) return;
       const range = this.#readAhead.next();
       if (range === null) return;
-      for (const gap of this.#freshEntry().extents.gaps(range.start, range.end)) {
+      const local = localRanges(this.#around.cache, this.#freshEntry(), range.start, range.end);
+      for (const gap of local.gaps(range.start, range.end)) {
         for (const free of this.#notInFlight(gap)) {
           this.#start(free, 'prefetch', false, budget.take(free.end - free.start));
         }
@@ -310,15 +335,17 @@ export class LazyFile {
     this.#failure = null;
     const usable = bytes.subarray(0, Math.max(0, this.content.sizeBytes - offset));
     const isStored = cache.store(this.#freshEntry(), offset, usable);
+    // What cannot be kept is not worth fetching ahead.
+    if (!isStored) this.#readAheadPausedUntilMs = this.#around.clock.monotonic() + failureMemoryMs;
     const end = offset + usable.length;
     for (const waiter of [...this.#waiters]) {
       if (waiter.start >= end || offset >= waiter.end) continue;
-      if (!isStored) copyInto(waiter, offset, usable);
+      if (!isStored) copyToWaiter(waiter, offset, usable);
       if (this.#hasAll(waiter)) waiter.settle(null);
     }
   }
 
-  #hasAll(waiter: Waiter): boolean {
+  #hasAll(waiter: FetchWaiter): boolean {
     const { extents } = this.#entry;
     if (waiter.copied.count === 0) return extents.covers(waiter.start, waiter.end);
     return waiter.copied.gaps(waiter.start, waiter.end).every(({ start, end }) => extents.covers(start, end));
@@ -359,9 +386,6 @@ export class LazyFile {
   }
 }
 
-function copyInto(waiter: Waiter, offset: number, bytes: Uint8Array): void {
-  const start = Math.max(waiter.start, offset);
-  const end = Math.min(waiter.end, offset + bytes.length);
-  waiter.target.set(bytes.subarray(start - offset, end - offset), waiter.targetOffset + start - waiter.start);
-  waiter.copied.add(start, end);
+function totalWithin(extents: ExtentMap, start: number, end: number): number {
+  return extents.within(start, end).reduce((sum, range) => sum + range.end - range.start, 0);
 }

@@ -2,6 +2,7 @@
 // as it is, later writes go to a new one above it. Both are in the index, so that after a crash they become one staged file again.
 
 import type { ByteRange, ContentRef } from '../hub/remote-store.ts';
+import { flattenOrigin, originOf } from './cache-origin.ts';
 import type { ContentCache } from './content-cache.ts';
 import { fromDiskError } from './disk-error.ts';
 import { FsError } from './fs-error.ts';
@@ -142,13 +143,16 @@ class FrozenVersion implements Snapshot {
     const { database, index, disk } = this.#area;
     const extents = layer.extents.copy();
     extents.truncate(content.sizeBytes);
-    const isAdopted = extents.count > 0 && this.#cache.adopt(content, layer.file, extents);
+    const origin = originOf(this, content);
+    const isUseful = extents.count > 0 || origin !== null;
+    const isAdopted = isUseful && this.#cache.adopt(content, layer.file, extents, origin);
     if (isAdopted) database.onRollback(() => this.#cache.disown(content, layer.file));
     index.setState(layer.id, 'dropped');
     this.#area.afterDurable(async () => {
       disk.step('sent');
       this.#cache.settleAdoption(content, layer.file);
       await this.#area.removeRows(layer.id);
+      if (isAdopted) await flattenOrigin(this.#cache, content);
     });
   }
 

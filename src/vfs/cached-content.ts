@@ -1,0 +1,58 @@
+// What the cache knows in memory about one content. Made and changed by content-cache.ts; lazy-file.ts and cache-origin.ts read it.
+
+import type { ContentRef } from '../hub/remote-store.ts';
+import type { CacheOrigin } from './cache-index.ts';
+import { ExtentMap } from './extents.ts';
+import type { LocalFile } from './local-file.ts';
+
+/** The cache's view of one content. `extents` are readable; only what was recorded survives a restart. */
+export interface CachedContent {
+  readonly content: ContentRef;
+  file: LocalFile | null;
+  /** Row of the index; null until something is stored. */
+  id: number | null;
+  revision: number;
+  readonly extents: ExtentMap;
+  /** Where further bytes may be found on this disk. */
+  origin: CacheOrigin | null;
+  /** In the file, not yet recorded. */
+  unrecorded: ExtentMap;
+  used: boolean;
+  /** Evicted or found damaged: open it anew. */
+  gone: boolean;
+  /** A sent staging file that still waits for its move into the cache folder. */
+  adopting: boolean;
+}
+
+export function emptyEntry(content: ContentRef): CachedContent {
+  return {
+    content,
+    file: null,
+    id: null,
+    revision: 0,
+    extents: new ExtentMap(),
+    origin: null,
+    unrecorded: new ExtentMap(),
+    used: false,
+    gone: false,
+    adopting: false,
+  };
+}
+
+/** A sent staging file that serves before it is moved. */
+export function adoptedEntry(
+  content: ContentRef,
+  file: LocalFile,
+  extents: ExtentMap,
+  origin: CacheOrigin | null,
+): CachedContent {
+  return {
+    ...emptyEntry(content),
+    file,
+    extents: extents.copy(),
+    origin,
+    unrecorded: extents.copy(),
+    used: true,
+    adopting: true,
+  };
+}

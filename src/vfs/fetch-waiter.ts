@@ -1,0 +1,24 @@
+// A read that waits for bytes of the Hub, and how bytes get to it past a full disk. Used by lazy-file.ts.
+
+import type { ExtentMap } from './extents.ts';
+import type { FsError } from './fs-error.ts';
+
+export interface FetchWaiter {
+  readonly start: number;
+  readonly end: number;
+  readonly target: Uint8Array;
+  readonly targetOffset: number;
+  readonly edit: boolean;
+  /** Copied straight into `target` because the disk had no room for them. */
+  readonly copied: ExtentMap;
+  fruitless: number;
+  settle: (error: FsError | null) => void;
+}
+
+/** The part of `bytes` that it waits for. */
+export function copyToWaiter(waiter: FetchWaiter, offset: number, bytes: Uint8Array): void {
+  const start = Math.max(waiter.start, offset);
+  const end = Math.min(waiter.end, offset + bytes.length);
+  waiter.target.set(bytes.subarray(start - offset, end - offset), waiter.targetOffset + start - waiter.start);
+  waiter.copied.add(start, end);
+}
