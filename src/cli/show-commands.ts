@@ -127,9 +127,10 @@ export const activityCommand: Command = {
         show(await connection.call('activity:backlog', argument));
         return 0;
       }
+      const stopped = interrupted();
       connection.on('activity:batch', show);
       show(await connection.call('activity:subscribe', argument));
-      await Promise.race([connection.closed, interrupted()]);
+      await Promise.race([connection.closed, stopped]);
       return 0;
     } finally {
       connection.close();

@@ -3,6 +3,7 @@
 
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
+import { inspect } from 'node:util';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
 import type { Log, LogFields } from '../shared/log.ts';
@@ -68,7 +69,7 @@ function stackOf(cause: unknown): string {
   const parts: string[] = [];
   let current: unknown = cause;
   for (let depth = 0; depth < maxCauses && current !== undefined && current !== null; depth += 1) {
-    parts.push(current instanceof Error ? (current.stack ?? current.message) : String(current));
+    parts.push(current instanceof Error ? (current.stack ?? current.message) : inspect(current));
     current = current instanceof Error ? current.cause : undefined;
   }
   return parts.join('\ncaused by: ');

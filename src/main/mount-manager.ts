@@ -6,7 +6,7 @@ import type { SourceSpec } from '../hub/source.ts';
 import type { MountArgument, UnmountArgument } from '../shared/contract.ts';
 import type { Clock, Log, Timer } from '../shared/log.ts';
 import type { MountView, Problem } from '../shared/model.ts';
-import { MountController } from './mount-controller.ts';
+import type { MountController } from './mount-controller.ts';
 import { isAtRest } from './mount-machine.ts';
 import type { MountState } from './mount-machine.ts';
 import { mountIdOf } from './mount-records.ts';

@@ -30,7 +30,7 @@ let sent: FromEngine[];
 let calls: string[];
 let items: PendingItem[];
 let events: ActivityEvent[];
-let surroundings: EngineSurroundings | null;
+let given: EngineSurroundings[];
 let flushError: Error | null;
 let runtime: EngineRuntime;
 let nextId: number;
@@ -41,7 +41,7 @@ beforeEach(() => {
   calls = [];
   items = [];
   events = [];
-  surroundings = null;
+  given = [];
   flushError = null;
   nextId = 1;
   runtime = new EngineRuntime({
@@ -49,8 +49,8 @@ beforeEach(() => {
     logLevel: 'info',
     post: (message) => sent.push(message),
     clock,
-    openFileSystem: (_spec, given) => {
-      surroundings = given;
+    openFileSystem: (_spec, surroundings) => {
+      given.push(surroundings);
       return Promise.resolve(fakeFileSystem());
     },
   });
@@ -132,7 +132,7 @@ test('activity and status are told when they change, and nothing is told while n
   clock.advance(5000);
   sent.length = 0;
   clock.advance(60_000);
-  assert.deepEqual(sent, []);
+  assert.equal(sent.length, 0);
   events = [{ sequence: 1, at: 0, kind: 'WRITE', path: 'a' }];
   clock.advance(1000);
   assert.deepEqual(
@@ -192,7 +192,8 @@ test('a failed flush keeps its code', async () => {
 
 test('many requests for a token become one question, asked again after a while', async () => {
   await call('open');
-  assert.ok(surroundings !== null);
+  const [surroundings] = given;
+  assert.ok(surroundings !== undefined);
   const asked = [surroundings.token(), surroundings.token()];
   const questions = () => sent.filter((message) => message.type === 'tokenWanted');
   assert.equal(questions().length, 1);
@@ -207,8 +208,8 @@ test('many requests for a token become one question, asked again after a while',
 
 test('log lines below the level do not cross threads', async () => {
   await call('open');
-  surroundings?.log.debug('fine');
-  surroundings?.log.error('bad', { a: 1 }, new Error('cause'));
+  given[0]?.log.debug('fine');
+  given[0]?.log.error('bad', { a: 1 }, new Error('cause'));
   const lines = sent.filter((message) => message.type === 'log');
   assert.equal(lines.length, 1);
   assert.match(lines[0]?.type === 'log' ? (lines[0].stack ?? '') : '', /cause/);

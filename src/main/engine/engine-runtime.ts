@@ -1,6 +1,7 @@
 // The engine thread's side of engine-protocol.ts: answers calls, batches activity and status, asks the host for tokens. What it drives
 // (Hub client, file system, NFS server) is composed in compose.ts and injected, so that this runs in tests without a thread.
 
+import { inspect } from 'node:util';
 import type { ActivityEvent, Counters } from '../../shared/activity.ts';
 import type { Clock, Log, LogFields, Timer } from '../../shared/log.ts';
 import type { PendingTotals, Problem } from '../../shared/model.ts';
@@ -279,7 +280,7 @@ function logTo(post: (message: FromEngine) => void, minimum: LogLevel): Log {
   const write = (level: LogLevel, message: string, fields: LogFields = {}, cause?: unknown) => {
     if (levelOrder[level] < levelOrder[minimum]) return;
     const stack =
-      cause instanceof Error ? (cause.stack ?? cause.message) : cause === undefined ? null : String(cause);
+      cause instanceof Error ? (cause.stack ?? cause.message) : cause === undefined ? null : inspect(cause);
     post({ type: 'log', level, message, fields, stack });
   };
   return {
