@@ -39,11 +39,12 @@ export class SentVersions {
     this.#insert = handle.prepare('INSERT OR IGNORE INTO upload_sent (key, path, sender) VALUES (?, ?, ?)');
     // A file's own version is also known where the rename of its folder took it.
     this.#find = handle.prepare(
-      `SELECT 1 FROM upload_sent WHERE key = ?1 AND path = ?2 AND (sender >= 0 OR sender = ?3)
+      `SELECT 1 FROM upload_sent WHERE key = ?1 AND path = ?2 AND (+sender >= 0 OR +sender = ?3)
        UNION ALL SELECT 1 FROM upload_sent WHERE sender = ?3 AND key = ?1 AND ?3 > 0 LIMIT 1`,
     );
-    this.#forget = handle.prepare('DELETE FROM upload_sent WHERE path = ? AND sender >= 0');
-    this.#forgetOne = handle.prepare('DELETE FROM upload_sent WHERE path = ? AND sender = ?');
+    // The plus signs keep SQLite from walking all that one sender sent.
+    this.#forget = handle.prepare('DELETE FROM upload_sent WHERE path = ? AND +sender >= 0');
+    this.#forgetOne = handle.prepare('DELETE FROM upload_sent WHERE path = ? AND +sender = ?');
     this.#forgetSender = handle.prepare('DELETE FROM upload_sent WHERE sender = ?');
     this.#empty = handle.prepare('SELECT 1 FROM upload_sent LIMIT 1').get() === undefined;
   }

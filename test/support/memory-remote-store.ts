@@ -72,7 +72,7 @@ export class MemoryRemoteStore implements RemoteStore {
   readonly #files = new Map<string, RemoteFile>();
   readonly #blobs = new Map<string, Uint8Array>([[emptyXetKey, new Uint8Array(0)]]);
   readonly #interceptions: Interception[] = [];
-  #cut: { readonly lines: number; readonly error: HubError } | null = null;
+  #cut: { readonly lines: number; readonly error: HubError; skip: number } | null = null;
   readonly #lostReplies: HubError[] = [];
   readonly #refusals = new Map<string, { readonly error: HubError; remaining: number }>();
   readonly #listeners = new Set<(change: RemoteChange | null) => void>();
@@ -197,9 +197,9 @@ export class MemoryRemoteStore implements RemoteStore {
     this.#refusals.set(path, { error, remaining: count });
   }
 
-  /** The next commit does its first `lines` lines only, and its caller gets `error`. */
-  cutCommit(lines: number, error: HubError): void {
-    this.#cut = { lines, error };
+  /** The commit after `skip` others does its first `lines` lines only, and its caller gets `error`. */
+  cutCommit(lines: number, error: HubError, skip = 0): void {
+    this.#cut = { lines, error, skip };
   }
 
   endFaults(): void {
@@ -329,8 +329,8 @@ export class MemoryRemoteStore implements RemoteStore {
     if (!this.info.writable) throw hubError('forbidden', false);
     this.onApply(operations.map((operation) => operation.path));
     const changed: string[] = [];
-    const cut = this.#cut;
-    this.#cut = null;
+    const cut = this.#cut !== null && this.#cut.skip-- === 0 ? this.#cut : null;
+    if (cut !== null) this.#cut = null;
     const results = operations.slice(0, cut?.lines).map((operation): RemoteOperationResult => {
       const { path } = operation;
       const refusal = this.#refusals.get(path);
