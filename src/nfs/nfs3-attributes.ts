@@ -1,6 +1,7 @@
 // Attributes on the wire, both ways: fattr3, post_op_attr and wcc_data are written here for all procedures, sattr3 becomes
 // the file system's own terms. The fsid is the source's generation: it never changes for a handle.
 
+import { FsError } from '../vfs/fs-error.ts';
 import type { Attributes, Change, FileType, SetAttributes, Time } from '../vfs/file-system.ts';
 import type { Nfs3Context } from './nfs3-context.ts';
 import { ftype3, time_how, type Sattr3 } from './nfs3-schema.ts';
@@ -68,8 +69,9 @@ export function writePostOpAttr(context: Nfs3Context, out: XdrWriter, ino: numbe
 function attributesIfThere(context: Nfs3Context, ino: number): Attributes | null {
   try {
     return context.fileSystem.getAttributes(ino);
-  } catch {
+  } catch (error) {
     // Best effort by RFC 1813 section 2.6: the call's own status says what is wrong.
+    if (!(error instanceof FsError)) context.log.error('Attributes could not be told', { ino }, error);
     return null;
   }
 }

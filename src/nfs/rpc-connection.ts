@@ -141,14 +141,21 @@ export class RpcConnection implements ReplyPort {
       !this.#isAdmitted ||
       this.#isStopping ||
       this.#isClosed ||
+      this.#isFinished ||
       this.gatherer.unsentBytes > MAX_UNSENT_BYTES ||
       this.#pendingCalls + this.#bulk.pending >= MAX_PENDING_CALLS ||
       this.#bulk.queued >= MAX_QUEUED_READS
     );
   }
 
+  /** Called by the socket's own code, which an exception must not reach. */
   #space(): Uint8Array {
-    return this.#receiver.space();
+    try {
+      return this.#receiver.space();
+    } catch (error) {
+      this.#failed(error);
+      return Buffer.allocUnsafe(1);
+    }
   }
 
   #received(count: number): void {
@@ -189,6 +196,7 @@ export class RpcConnection implements ReplyPort {
   }
 
   #failed(error: unknown): void {
+    this.#isFinished = true;
     if (error instanceof RecordError || error instanceof XdrError) {
       this.#refuse(error.message);
       return;

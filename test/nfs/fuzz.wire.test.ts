@@ -7,9 +7,10 @@ import fc from 'fast-check';
 import { MOUNT_PROGRAM, MOUNT_V3 } from '../../src/nfs/mount3-schema.ts';
 import { NFS_PROGRAM, NFS_V3, nfs3Procedures } from '../../src/nfs/nfs3-schema.ts';
 import { MemoryFileSystem } from '../support/memory-file-system.ts';
-import { noChanges, RpcClient } from '../support/nfs-client.ts';
+import { noChanges } from '../support/nfs-client.ts';
+import { RpcClient } from '../support/rpc-client.ts';
 import { LogRecorder, serveNfs } from '../support/nfs-fixture.ts';
-import { encodeXdr } from '../support/nfs-client.ts';
+import { encodeXdr } from '../support/rpc-client.ts';
 
 /** Sends the bytes, half-closes, and waits until the server has closed too. */
 function exchange(port: number, bytes: Uint8Array): Promise<void> {

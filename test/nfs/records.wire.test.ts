@@ -8,7 +8,8 @@ import { NFS_PROGRAM, NFS_V3 } from '../../src/nfs/nfs3-schema.ts';
 import { MAX_RECORD_BYTES, RecordError, RecordReceiver } from '../../src/nfs/rpc-record.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { MemoryFileSystem } from '../support/memory-file-system.ts';
-import { encodeXdr, type Nfs3Client } from '../support/nfs-client.ts';
+import { type Nfs3Client } from '../support/nfs-client.ts';
+import { encodeXdr } from '../support/rpc-client.ts';
 import { nfs3Procedures } from '../../src/nfs/nfs3-schema.ts';
 import { serveNfs } from '../support/nfs-fixture.ts';
 

@@ -12,7 +12,8 @@ import { checkPeer, findSocketUid } from '../../src/nfs/peer-check.ts';
 import { XdrReader, XdrWriter } from '../../src/nfs/xdr-cursor.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { MemoryFileSystem } from '../support/memory-file-system.ts';
-import { encodeXdr, NfsFailure, Nfs3Client, RpcClient } from '../support/nfs-client.ts';
+import { NfsFailure, Nfs3Client } from '../support/nfs-client.ts';
+import { encodeXdr, RpcClient } from '../support/rpc-client.ts';
 import { serveNfs, testExportPath, testHandleKey } from '../support/nfs-fixture.ts';
 
 async function mountStatus(client: Nfs3Client, path: string): Promise<number> {

@@ -8,7 +8,7 @@ import { mount3Procedures } from '../../src/nfs/mount3-schema.ts';
 import { nfs3Procedures } from '../../src/nfs/nfs3-schema.ts';
 import { XdrError, XdrReader, XdrWriter } from '../../src/nfs/xdr-cursor.ts';
 import type { Codec } from '../../src/nfs/xdr-schema.ts';
-import { decodeXdr, encodeXdr } from '../support/nfs-client.ts';
+import { decodeXdr, encodeXdr } from '../support/rpc-client.ts';
 
 type AnyCodec = Codec<unknown>;
 

@@ -5,7 +5,8 @@ import type { NfsActivity } from '../../src/nfs/nfs3-context.ts';
 import { startNfsServer, type NfsServer, type NfsServerOptions } from '../../src/nfs/nfs-server.ts';
 import { silentLog, systemClock, type Log } from '../../src/shared/log.ts';
 import type { FileSystem } from '../../src/vfs/file-system.ts';
-import { Nfs3Client, type RpcClientOptions } from './nfs-client.ts';
+import { Nfs3Client } from './nfs-client.ts';
+import { type RpcClientOptions } from './rpc-client.ts';
 
 export const testExportPath = '/5f1c0a7e9d2b4c68';
 export const testHandleKey = Buffer.alloc(32, 7);
