@@ -20,7 +20,7 @@ import type { StagingDisk } from './staging-disk.ts';
 import type { StagingIndex } from './staging-index.ts';
 
 /** Ranges put into the index in one turn of the serving thread (about 10 µs each). */
-const indexSlice = 256;
+const indexSlice = 64;
 const rewriteSliceBytes = 256 * 1024;
 
 /** What a staged file needs of the staging area that owns it. */

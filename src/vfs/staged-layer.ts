@@ -5,6 +5,8 @@ import type { ContentRef } from '../hub/remote-store.ts';
 import { ExtentMap } from './extents.ts';
 import type { LocalFile } from './local-file.ts';
 
+const pendingBlockBytes = 64 * 1024;
+
 export interface LayerStart {
   readonly id: number;
   readonly ino: number;
@@ -21,7 +23,7 @@ export class StagedLayer {
   base: ContentRef | null;
   /** Bytes of what lies below are valid below this offset, zeros follow. */
   baseLimit: number;
-  /** Written, not yet known to be on disk. */
+  /** Blocks with bytes that are not yet known to be on disk. Whole blocks: a random writer must not make it long. */
   pending = new ExtentMap();
   /** Ranges that are being synced and will be put into the index; truncations cut them too. */
   readonly claims = new Set<ExtentMap>();
@@ -72,12 +74,13 @@ export class StagedLayer {
 
   noteWritten(start: number, end: number): void {
     this.extents.add(start, end);
-    this.pending.add(start, end);
+    const block = pendingBlockBytes;
+    this.pending.add(start - (start % block), Math.ceil(end / block) * block);
   }
 
   /** Hands out the pending ranges to be synced; `pending` starts anew. Give them back by `settleClaim`. */
   claimPending(): ExtentMap {
-    const claim = this.pending;
+    const claim = this.pending.intersect(this.extents);
     this.pending = new ExtentMap();
     this.claims.add(claim);
     return claim;

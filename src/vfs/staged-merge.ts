@@ -11,7 +11,7 @@ import type { StagedFile, StagedFileOwner } from './staged-file.ts';
 import type { StagedLayer } from './staged-layer.ts';
 
 const sliceBytes = 256 * 1024;
-const indexSlice = 256;
+const indexSlice = 64;
 
 /** At most one at a time per file. Rejects with the disk's error; both layers are then still there. */
 export async function mergeLayers(file: StagedFile, owner: StagedFileOwner): Promise<void> {

@@ -228,9 +228,9 @@ describe('fetching content', () => {
     it(`fetches at most four times what random reads of ${readBytes} bytes ask`, async () => {
       const remote = new WatchedStore({ fetchPieceBytes: 4096 });
       await withBench(remote, async (bench) => {
-        const bytes = Buffer.alloc(512 * mebibyte, 'random reads ');
+        const bytes = Buffer.alloc(128 * mebibyte, 'random reads ');
         bench.inodes.add(1, remote.put('a', bytes));
-        const count = 100;
+        const count = 50;
         let state = 12345;
         for (let index = 0; index < count; index++) {
           state = (state * 1103515245 + 12345) % 2147483648;
