@@ -23,7 +23,7 @@ export function issueXetToken(
 ): XetToken {
   const exp = Math.floor(hub.clock.now() / 1000) + hub.faults.settings.tokenLifetimeSeconds;
   const accessToken = hub.signer.issueToken({ scope, resource, exp, epoch: hub.faults.tokenEpoch });
-  return { casUrl: `${exchange.base}/cas`, exp, accessToken };
+  return { casUrl: exchange.base, exp, accessToken };
 }
 
 /** Answers with a token, in the body for most clients and in headers for the Python one. */
@@ -69,7 +69,7 @@ export function signXorbUrl(
     Epoch: String(hub.faults.urlEpoch),
   });
   query.set('Signature', hub.signer.sign(urlText(hash, query)));
-  return `${exchange.base}/cas/xorb-data/${hash}?${query}`;
+  return `${exchange.base}/xorb-data/${hash}?${query}`;
 }
 
 /** Throws 403 unless the URL is ours, still valid, and (when strict) made for exactly these spans. */

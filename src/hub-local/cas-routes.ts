@@ -1,4 +1,4 @@
-// The CAS half of the embedded Hub over HTTP, below `/cas`: reconstructions, xorb upload and data, shards, chunk queries
+// The CAS half of the embedded Hub, on the same origin: reconstructions, xorb upload and data, shards, chunk queries
 // (hub.md B.1). Range edits are in `chunk-hashes-route.ts`.
 
 import { XetFormatError } from '../xet/errors.ts';
@@ -19,26 +19,26 @@ const dedupLifetimeSeconds = 7 * 86_400;
 
 export function addCasRoutes(hub: HubContext): void {
   const { router } = hub;
-  router.add('cas.reconstruction-v2', 'GET', '/cas/v2/reconstructions/:hash', (exchange) =>
+  router.add('cas.reconstruction-v2', 'GET', '/v2/reconstructions/:hash', (exchange) =>
     sendReconstruction(hub, exchange, 2),
   );
-  router.add('cas.reconstruction-v1', 'GET', '/cas/v1/reconstructions/:hash', (exchange) =>
+  router.add('cas.reconstruction-v1', 'GET', '/v1/reconstructions/:hash', (exchange) =>
     sendReconstruction(hub, exchange, 1),
   );
   for (const method of ['GET', 'HEAD']) {
-    router.add('cas.xorb-data', method, '/cas/xorb-data/:hash', (exchange) => sendXorbData(hub, exchange));
+    router.add('cas.xorb-data', method, '/xorb-data/:hash', (exchange) => sendXorbData(hub, exchange));
   }
-  router.add('cas.xorb-upload', 'POST', '/cas/v1/xorbs/:prefix/:hash', (exchange) => takeXorb(hub, exchange));
-  router.add('cas.xorb-head', 'HEAD', '/cas/v1/xorbs/:prefix/:hash', (exchange) => headXorb(hub, exchange));
-  for (const path of ['/cas/v1/shards', '/cas/shards']) {
+  router.add('cas.xorb-upload', 'POST', '/v1/xorbs/:prefix/:hash', (exchange) => takeXorb(hub, exchange));
+  router.add('cas.xorb-head', 'HEAD', '/v1/xorbs/:prefix/:hash', (exchange) => headXorb(hub, exchange));
+  for (const path of ['/v1/shards', '/shards']) {
     router.add('cas.shard-upload', 'POST', path, (exchange) => takeShard(hub, exchange));
   }
-  router.add('cas.shard-upload-v2', 'POST', '/cas/v2/shards', (exchange) => takeShardV2(hub, exchange));
-  router.add('cas.chunk-query', 'GET', '/cas/v1/chunks/:prefix/:hash', (exchange) =>
+  router.add('cas.shard-upload-v2', 'POST', '/v2/shards', (exchange) => takeShardV2(hub, exchange));
+  router.add('cas.chunk-query', 'GET', '/v1/chunks/:prefix/:hash', (exchange) =>
     sendDedupShard(hub, exchange),
   );
-  router.add('cas.file-head', 'HEAD', '/cas/v1/files/:hash', (exchange) => headFile(hub, exchange));
-  router.add('cas.telemetry', 'POST', '/cas/v1/telemetry', async (exchange) => {
+  router.add('cas.file-head', 'HEAD', '/v1/files/:hash', (exchange) => headFile(hub, exchange));
+  router.add('cas.telemetry', 'POST', '/v1/telemetry', async (exchange) => {
     await exchange.readBody(1024 * 1024);
     await exchange.sendJson(200, {});
   });

@@ -16,7 +16,7 @@ import { badRequest, Refusal } from './refusal.ts';
 const maxRanges = 10_000;
 
 export function addChunkHashRoutes(hub: HubContext): void {
-  hub.router.add('cas.file-chunk-hashes', 'GET', '/cas/v2/file-chunk-hashes/:hash', (exchange) =>
+  hub.router.add('cas.file-chunk-hashes', 'GET', '/v2/file-chunk-hashes/:hash', (exchange) =>
     sendChunkHashes(hub, exchange),
   );
 }

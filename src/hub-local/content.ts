@@ -137,7 +137,7 @@ export async function sendResolved(cas: CasStore, exchange: Exchange, file: Reso
     headers['X-Linked-Size'] = file.sizeBytes;
     headers['X-Linked-ETag'] = `"${file.etag}"`;
     headers['Link'] =
-      `<${tokenUrl}>; rel="xet-auth", <${exchange.base}/cas/v1/reconstructions/${hash}>; rel="xet-reconstruction-info"`;
+      `<${tokenUrl}>; rel="xet-auth", <${exchange.base}/v1/reconstructions/${hash}>; rel="xet-reconstruction-info"`;
     if (exchange.method === 'GET' && (exchange.header('accept') ?? '').includes(fileInfoType)) {
       await sendFileInfo(exchange, file, headers);
       return;
@@ -173,7 +173,7 @@ async function sendFileInfo(exchange: Exchange, file: Resolved, headers: ReplyHe
     size: file.sizeBytes,
     etag: `"${file.etag}"`,
     refreshUrl: tokenUrl,
-    reconstructionUrl: `${exchange.base}/cas/v1/reconstructions/${hash}`,
+    reconstructionUrl: `${exchange.base}/v1/reconstructions/${hash}`,
   };
   await exchange.sendBytes(200, Buffer.from(JSON.stringify(info)), {
     ...headers,

@@ -40,7 +40,7 @@ test('a Xet token comes in body and headers, and a read token may not write', as
     (await cas.call('POST', `/v1/xorbs/default/${content.xorbHash}`, content.xorbBytes)).status,
     403,
   );
-  assert.equal((await callerOf(hub).get(`/cas/v2/reconstructions/${zeros}`)).status, 401);
+  assert.equal((await callerOf(hub).get(`/v2/reconstructions/${zeros}`)).status, 401);
 });
 
 test('a Xet token is refused with 401 once its time is over', async (t) => {
