@@ -67,6 +67,8 @@ export function tellNfsStories(name: string, open: OpenStoryWorld, hooks: StoryH
       const { client, root } = await nfs.mounted();
       await tell({ world, nfs, client, root }, t);
       assert.deepEqual(nfs.activity.of('ERROR'), []);
+      // Before the world behind it is closed.
+      await nfs.close();
     });
   };
 
