@@ -40,10 +40,21 @@ export function App() {
 const sections: readonly { readonly name: ViewName; readonly icon: LucideIcon; readonly view: ReactNode }[] =
   [
     { name: 'mounts', icon: FolderTree, view: <MountsView /> },
-    { name: 'activity', icon: Activity, view: <ActivityView /> },
-    { name: 'pending', icon: Upload, view: <PendingView /> },
+    { name: 'activity', icon: Activity, view: <ActivityPlace /> },
+    { name: 'pending', icon: Upload, view: <PendingPlace /> },
     { name: 'settings', icon: Settings, view: <SettingsView /> },
   ];
+
+/** Another mount chosen elsewhere begins the view anew. */
+function ActivityPlace() {
+  const mountId = usePanelState((state) => state.chosenMount);
+  return <ActivityView key={mountId} />;
+}
+
+function PendingPlace() {
+  const mountId = usePanelState((state) => state.chosenMount);
+  return <PendingView key={mountId} />;
+}
 
 function Sections() {
   const { store } = usePanel();

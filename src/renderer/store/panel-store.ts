@@ -25,6 +25,8 @@ export interface PanelState {
   /** The mount whose activity or pending changes were asked for; null for all. */
   readonly chosenMount: string | null;
   readonly pickerIsOpen: boolean;
+  /** The next step after signing in is choosing what to mount. */
+  readonly picksAfterSignIn: boolean;
 }
 
 export interface Panel {
@@ -57,6 +59,7 @@ export function createPanel({ connection, onFrame, now }: PanelOptions): Panel {
     view: 'mounts',
     chosenMount: null,
     pickerIsOpen: false,
+    picksAfterSignIn: false,
   }));
   let visible = true;
   /** Revisions of another run of the host do not compare. */
@@ -67,7 +70,10 @@ export function createPanel({ connection, onFrame, now }: PanelOptions): Panel {
     if (known !== null && !isNewLink && host.revision <= known.revision) return;
     isNewLink = false;
     meter.observe(host.mounts, now());
-    store.setState({ host });
+    const { picksAfterSignIn } = store.getState();
+    if (picksAfterSignIn && host.token !== 'none') {
+      store.setState({ host, picksAfterSignIn: false, pickerIsOpen: true });
+    } else store.setState({ host });
   };
   const takeActivity = (batch: ActivityBatch): void => {
     const alerts = batch.mounts.flatMap((mount) =>

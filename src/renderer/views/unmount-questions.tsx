@@ -15,7 +15,7 @@ export type UnmountStep =
 export interface HowToUnmount {
   readonly discard?: boolean;
   readonly force?: boolean;
-  readonly ifUnsent?: 'keep' | 'stay';
+  readonly ifUnsent?: 'keep' | 'keep-now' | 'stay';
 }
 
 interface Answers {
@@ -50,7 +50,7 @@ function UnsentQuestion({ mount, onUnmount, onClose }: QuestionProps) {
       actions={
         <>
           <Button onPress={onClose}>{strings.cancel}</Button>
-          <Button onPress={() => onUnmount(mount.id, { ifUnsent: 'keep' })}>{words.keep}</Button>
+          <Button onPress={() => onUnmount(mount.id, { ifUnsent: 'keep-now' })}>{words.keep}</Button>
           <Button look="primary" autoFocus onPress={() => onUnmount(mount.id, { ifUnsent: 'stay' })}>
             {words.finish}
           </Button>
