@@ -204,10 +204,15 @@ export class UploadCommitter {
     refused: ReadonlyMap<string, Failure>,
     batch: BatchInFlight,
   ): void {
+    // One transaction for all: a thousand small ones would take longer than the request.
+    this.#parts.database.transaction(() => {
+      for (const group of groups) {
+        if (firstRefusal(group, refused) === null) finishGroup(group, batch, this.#parts, this.#selection);
+      }
+    });
     for (const group of groups) {
       const failure = firstRefusal(group, refused);
-      if (failure === null) finishGroup(group, batch, this.#parts, this.#selection);
-      else this.#failGroup(group, failure, batch.files);
+      if (failure !== null) this.#failGroup(group, failure, batch.files);
     }
   }
 

@@ -1,5 +1,4 @@
-// Writes down that a batch reached the Hub, in one transaction per group: log, namespace, content and queue agree after any
-// crash. Names may have changed while the request was under way; what that needs is logged here.
+// Writes down that a batch reached the Hub, in one transaction: log, namespace, content and queue agree after any crash. Names may have changed while the request was under way; what that needs is logged here.
 
 import type { ContentRef } from '../hub/remote-store.ts';
 import type { ReadyContent, PendingFile } from './upload-files.ts';
@@ -16,30 +15,30 @@ export interface BatchInFlight {
   readonly unfinished: ReadonlySet<number>;
 }
 
+/** Joins the caller's transaction. */
 export function finishGroup(
   group: PlannedGroup,
   batch: BatchInFlight,
   parts: UploadParts,
   selection: OperationSelection,
 ): void {
-  parts.database.transaction(() => {
-    selection.finish(group.operations);
-    for (const { path } of group.paths) {
-      if (batch.since.overlaps(path) === 0) parts.sent.forget(path);
-    }
-    for (const ready of group.contents) {
-      if (!batch.unfinished.has(ready.ino)) finishContent(ready, batch, parts);
-    }
-  });
-  for (const operation of group.operations) {
-    if (operation.type === 'move') {
-      parts.activity.record('UPLOAD', operation.from, { toPath: operation.to, detail: 'committed' });
-    } else parts.activity.record('UPLOAD', operation.path, { detail: 'committed' });
+  selection.finish(group.operations);
+  for (const { path } of group.paths) {
+    if (batch.since.overlaps(path) === 0) parts.sent.forget(path);
   }
   for (const ready of group.contents) {
     const file = batch.files.get(ready.ino);
-    if (file !== undefined && batch.unfinished.has(ready.ino)) backToReady(file, parts);
+    if (file === undefined) continue;
+    if (batch.unfinished.has(ready.ino)) parts.database.afterCommit(() => backToReady(file, parts));
+    else finishContent(ready, file, batch, parts);
   }
+  parts.database.afterCommit(() => {
+    for (const operation of group.operations) {
+      if (operation.type === 'move') {
+        parts.activity.record('UPLOAD', operation.from, { toPath: operation.to, detail: 'committed' });
+      } else parts.activity.record('UPLOAD', operation.path, { detail: 'committed' });
+    }
+  });
 }
 
 /** A version that was not committed goes with the next batch, unless its file is gone. */
@@ -49,12 +48,16 @@ export function backToReady(file: PendingFile, parts: UploadParts): void {
   else parts.reports.abandon(file);
 }
 
-function finishContent(ready: ReadyContent, batch: BatchInFlight, parts: UploadParts): void {
+function finishContent(
+  ready: ReadyContent,
+  file: PendingFile,
+  batch: BatchInFlight,
+  parts: UploadParts,
+): void {
   const { namespace, files, operations } = parts;
   const { ino, content, mtimeMs, targets } = ready;
-  const file = batch.files.get(ino);
-  const version = file?.version ?? null;
-  if (file === undefined || version === null) return;
+  const { version } = file;
+  if (version === null) return;
   const removed = files.get(ino) !== file;
   const wanted = removed ? [] : namespace.uploadTargets(ino);
   for (const { path } of targets) {

@@ -60,6 +60,7 @@ export class UploadLog {
   readonly #touched = new PathCounts();
   readonly #held = new HeldPaths();
   readonly #moves = new MoveMap();
+  readonly #releasing = new Set<Holder>();
   readonly #insert: StatementSync;
   readonly #ready: StatementSync;
   readonly #one: StatementSync;
@@ -80,7 +81,7 @@ export class UploadLog {
     this.#ready = handle.prepare('SELECT * FROM upload_log WHERE held = 0 AND seq <= ? ORDER BY seq LIMIT ?');
     this.#one = handle.prepare('SELECT * FROM upload_log WHERE seq = ?');
     this.#setHeld = handle.prepare('UPDATE upload_log SET held = ? WHERE seq = ?');
-    this.#heldBy = handle.prepare('SELECT * FROM upload_log WHERE held = ?');
+    this.#heldBy = handle.prepare('SELECT * FROM upload_log WHERE held = ? ORDER BY seq LIMIT ?');
     this.#delete = handle.prepare('DELETE FROM upload_log WHERE seq = ?');
     handle.prepare('UPDATE upload_log SET held = 0 WHERE held NOT IN (0, ?)').run(damaged);
     for (const row of handle.prepare('SELECT * FROM upload_log ORDER BY seq').iterate()) {
@@ -144,22 +145,39 @@ export class UploadLog {
   hold(operation: LoggedOperation, holder: Holder): void {
     if (operation.holder === holder) return;
     this.#database.transaction(() => this.#setHeld.run(holder, operation.seq));
+    this.#moveHold(operation, operation.holder, holder);
+    this.#database.onRollback(() => this.#moveHold(operation, holder, operation.holder));
+  }
+
+  #moveHold(operation: LoggedOperation, from: Holder, to: Holder): void {
     for (const path of pathsOf(operation)) {
-      if (operation.holder !== 0) this.#held.remove(path, operation.holder);
-      this.#held.add(path, holder);
+      if (from !== 0) this.#held.remove(path, from);
+      if (to !== 0) this.#held.add(path, to);
     }
   }
 
-  /** Everything that `holder` keeps back is ready again. */
+  /** Everything that `holder` keeps back becomes ready again, in order, as `releaseSome` comes to it. */
   release(holder: Holder): void {
-    const operations = this.#heldBy.all(holder).flatMap((row) => this.#parse(row) ?? []);
-    if (operations.length === 0) return;
-    this.#database.transaction(() => {
-      for (const { seq } of operations) this.#setHeld.run(0, seq);
-    });
-    for (const operation of operations) {
-      for (const path of pathsOf(operation)) this.#held.remove(path, holder);
+    if (this.#count > 0) this.#releasing.add(holder);
+  }
+
+  /** Makes up to `limit` operations of a released holder ready; false when there are no more. */
+  releaseSome(limit: number): boolean {
+    for (const holder of this.#releasing) {
+      const operations = this.#heldBy.all(holder, limit).flatMap((row) => this.#parse(row) ?? []);
+      this.#database.transaction(() => {
+        for (const { seq } of operations) this.#setHeld.run(0, seq);
+      });
+      for (const operation of operations) this.#moveHold(operation, holder, 0);
+      this.#database.onRollback(() => {
+        for (const operation of operations) this.#moveHold(operation, 0, holder);
+        this.#releasing.add(holder);
+      });
+      if (operations.length === limit) return true;
+      this.#releasing.delete(holder);
+      if (operations.length > 0) return true;
     }
+    return false;
   }
 
   /** Joins the open transaction. The operations must be as the log has them. */

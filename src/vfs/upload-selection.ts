@@ -85,6 +85,7 @@ export class OperationSelection {
     if (this.#firstLoggedAt === null)
       this.#dueSeq = log.lastSeq; // what our own work logged waits for nothing
     else if (this.#isDue(now, this.#firstLoggedAt)) this.makeDue();
+    const releasing = log.releaseSome(longestBatchLines);
     const batch = new Batch(limitLines);
     const trees: LoggedTree[] = [];
     for (const [holder, group] of this.#failing) {
@@ -114,7 +115,7 @@ export class OperationSelection {
       }
     }
     for (const { seq } of trees) this.#movingTrees.add(seq);
-    const scannedToEnd = full || rows.length < longestBatchLines;
+    const scannedToEnd = !releasing && (full || rows.length < longestBatchLines);
     return { operations: batch.operations, paths: batch.paths, lines: batch.lines, trees, scannedToEnd };
   }
 

@@ -8,7 +8,7 @@ import { hubError, keyOf, MemoryRemoteStore } from '../support/memory-remote-sto
 import { ManualClock } from '../support/manual-clock.ts';
 import { UploadWorld } from '../support/upload-world.ts';
 
-const runs = Number(process.env['UPLOAD_MODEL_RUNS'] ?? 60);
+const runs = Number(process.env['UPLOAD_MODEL_RUNS'] ?? 40);
 const steps = Number(process.env['UPLOAD_MODEL_STEPS'] ?? 120);
 const firstSeed = Number(process.env['UPLOAD_MODEL_SEED'] ?? 1);
 
