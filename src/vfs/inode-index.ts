@@ -6,6 +6,7 @@ import { DirectoryOrder } from './directory-order.ts';
 import { EntryColumns, entryFlag, entryRow } from './entry-columns.ts';
 import { InodeColumns, rowOf, typeCode } from './inode-columns.ts';
 import { NameArena, foldName, hashName, hashNumber, isAscii } from './name-arena.ts';
+import { isLegal } from './remote-names.ts';
 import { SlotTable } from './slot-table.ts';
 
 export interface NewEntry {
@@ -29,6 +30,8 @@ export class InodeIndex {
   readonly #remoteNames = new Map<number, string>();
   /** Entries shown under another name than the Hub's, by folder, type and Hub name. */
   readonly #byRemoteName = new Map<string, number>();
+  /** Of these, the ones whose Hub name is legal here and was only taken. */
+  readonly #crowded = new Set<number>();
   readonly #foldCase: boolean;
   #wantedIno = 0;
   readonly #scoreIno = (slot: number): number =>
@@ -112,6 +115,7 @@ export class InodeIndex {
         remoteKey(entry.parent, entry.remoteName, this.isDirectory(entry.inode)),
         number,
       );
+      if (isLegal(entry.remoteName)) this.#crowded.add(number);
     }
     if (entry.otherExpect !== null) this.#otherExpect.set(number, entry.otherExpect);
     const inodePage = this.inodes.page(entry.inode);
@@ -135,6 +139,7 @@ export class InodeIndex {
     const remoteName = this.#remoteNames.get(number);
     if (remoteName !== undefined) {
       this.#remoteNames.delete(number);
+      this.#crowded.delete(number);
       this.#byRemoteName.delete(remoteKey(parent, remoteName, this.isDirectory(inode)));
     }
     this.#otherExpect.delete(number);
@@ -164,8 +169,18 @@ export class InodeIndex {
     page.links[row] = (page.links[row] ?? 0) + by;
   }
 
-  /** The entry of this name: exact, else equal but for Unicode normalisation, else (if so opened) but for case; -1 if none. */
+  /**
+   * The entry of this name: exact, else equal but for Unicode normalisation, else (if so opened) but for case, else one that the
+   * Hub knows by this name; -1 if none.
+   */
   find(parent: number, name: string): number {
+    const entry = this.#findShown(parent, name);
+    if (entry !== -1 || this.#byRemoteName.size === 0) return entry;
+    const file = this.#byRemoteName.get(remoteKey(parent, name, false));
+    return file ?? this.#byRemoteName.get(remoteKey(parent, name, true)) ?? -1;
+  }
+
+  #findShown(parent: number, name: string): number {
     const ascii = isAscii(name);
     let folded: string | null = null;
     return this.#byName.find(hashName(parent, name), (entry) => {
@@ -190,7 +205,7 @@ export class InodeIndex {
 
   /** The entry whose name is this one unit by unit, or -1. */
   findExact(parent: number, name: string): number {
-    const entry = this.find(parent, name);
+    const entry = this.#findShown(parent, name);
     return entry !== -1 && this.nameOf(entry) === name ? entry : -1;
   }
 
@@ -248,6 +263,14 @@ export class InodeIndex {
       page.flags[row] = flags | entryFlag.expectOther;
       this.#otherExpect.set(entry, expect.other);
     }
+  }
+
+  /** Entries shown under another name only because theirs was taken, and whose name is free again. */
+  uncrowded(parent: number): number[] {
+    if (this.#crowded.size === 0) return [];
+    return [...this.#crowded].filter(
+      (entry) => this.parentOf(entry) === parent && this.#findShown(parent, this.remoteNameOf(entry)) === -1,
+    );
   }
 
   /** The folder (or else the file or link) that the Hub knows by this name, or -1. */

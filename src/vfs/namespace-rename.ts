@@ -122,14 +122,18 @@ function moveFile(
   const isRespelled = target === source;
   const held = target === -1 || isRespelled ? null : tree.expect(target);
   const canMove = isFile(context, slot) && fromPath !== null && base !== null && expect === base.key;
-  if (!canMove) vacateHub(context, source);
+  const isSamePath = isRespelled && tree.index.remoteNameOf(source) === toName;
+  if (!canMove && !isSamePath) vacateHub(context, source);
   if (target !== -1 && !isRespelled) replaceTarget(context, target);
   context.noteLocalChange(tree.index.inoOf(tree.index.parentOf(source)), tree.index.remoteNameOf(source));
   tree.removeName(source);
   const entry = tree.addName(to, toName, slot, 'nothing');
   context.noteLocalChange(tree.index.inoOf(to), toName);
   const toPath = tree.hubPath(entry);
-  if (canMove && toPath !== null) {
+  if (isSamePath) {
+    // Shown under another name than the Hub's, and now under the Hub's.
+    tree.setExpectKey(entry, expect);
+  } else if (canMove && toPath !== null) {
     const mtimeMs = tree.mtimeMs(slot);
     uploads.log({ type: 'move', from: fromPath, to: toPath, content: base, mtimeMs, expectTo: held });
     tree.setExpectKey(entry, base.key);
@@ -182,7 +186,8 @@ function moveDirectory(
   context.noteLocalChange(tree.index.inoOf(to), toName);
   const toPath = tree.hubPath(entry);
   if (fromPath !== null && toPath !== null) {
-    if (hubHasBelow(context, slot)) uploads.log({ type: 'moveTree', from: fromPath, to: toPath });
+    if (fromPath !== toPath && hubHasBelow(context, slot))
+      uploads.log({ type: 'moveTree', from: fromPath, to: toPath });
   } else if (fromPath === null && toPath !== null) {
     for (const file of fileNamesBelow(context, slot)) placeOnHub(context, file, tree.expect(file));
   } else if (fromPath !== null) {

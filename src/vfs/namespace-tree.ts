@@ -271,8 +271,16 @@ export class NamespaceTree extends NamespaceView {
     page.mtimeNsec[row] = nsec;
   }
 
-  /** Touches a folder whose entries changed, and saves it. */
+  /** Touches a folder whose entries changed, and saves it. A Hub name that became free is shown again as it is. */
   touchDirectory(slot: number): void {
+    for (const entry of this.index.uncrowded(slot)) {
+      const { expect } = this.entryRowAt(entry);
+      const name = this.index.remoteNameOf(entry);
+      if (this.index.findExact(slot, name) !== -1) continue; // a file and a folder both waited for it
+      const inode = this.index.inodeOf(entry);
+      this.removeName(entry);
+      this.addName(slot, name, inode, expect);
+    }
     this.edit(slot);
     this.touch(slot, true);
     this.save(slot);

@@ -197,4 +197,29 @@ test('a file and a folder of one Hub name are both visible and keep their Hub pa
   assert.equal(remote.text('x/inner'), 'changed');
   await h.refresh();
   assert.deepEqual(await h.names(), names);
+  const shownOf = await h.ino(file);
+  await h.rename('x', 'elsewhere');
+  assert.deepEqual(await h.names(), ['elsewhere', 'x'], 'a name that became free is shown as it is');
+  assert.equal(await h.ino('x'), shownOf);
+  await h.flush();
+  await h.refresh();
+  assert.deepEqual(await h.names(), ['elsewhere', 'x']);
+  const isFile = filePath !== 'x';
+  assert.deepEqual(remote.paths(), isFile ? ['elsewhere/inner', 'x'] : ['elsewhere', 'x/inner']);
+});
+
+test('a Hub name that is shown escaped is found by itself, too, and never created a second time', async (t) => {
+  const remote = new MemoryRemoteStore();
+  remote.put('a\tb', 'odd');
+  const h = await FsHarness.open(t, remote);
+  await h.names();
+  assert.equal(await h.read('a\tb'), 'odd');
+  await h.write('a\tb', 'changed');
+  await h.rename(shownName('a\tb'), 'a\tb');
+  assert.deepEqual(await h.names(), ['a\tb']);
+  await h.flush();
+  await h.refresh();
+  assert.equal(remote.text('a\tb'), 'changed');
+  assert.deepEqual(remote.paths(), ['a\tb']);
+  assert.equal(await h.read('a\tb'), 'changed');
 });

@@ -7,22 +7,12 @@ import { test, type TestContext } from 'node:test';
 import { isLocalOnlyName } from '../../src/vfs/local-names.ts';
 import { MemoryRemoteStore } from '../support/memory-remote-store.ts';
 import { ModelError, ModelFileSystem, modelNode } from '../support/model-file-system.ts';
+import { randomOf } from '../support/random.ts';
 import { FsHarness, owner } from '../support/virtual-fs-harness.ts';
 
 const seeds = process.env['HUBDRIVE_MODEL_SEED']?.split(',').map(Number) ?? [1, 2, 3, 4, 5, 6];
 const steps = Number(process.env['HUBDRIVE_MODEL_STEPS'] ?? 250);
 const names = ['a', 'b', 'c', 'dir', 'Sub', 'naïve', '.DS_Store', '._a', '.nfs000000000000abcd00000001'];
-
-/** Deterministic numbers in [0, 1). */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 class Run {
   readonly #h: FsHarness;
