@@ -45,6 +45,29 @@ export async function storeContents(
   return files.map((file) => hashToHex(file.hash));
 }
 
+/**
+ * Stores a file that is `block` repeated `times` times, while only one block lies on disk: huge files for benchmarks. Its
+ * hash is valid, but not the one that chunking the whole would give.
+ */
+export async function storeRepeated(
+  cas: CasStore,
+  block: Uint8Array,
+  times: number,
+  options: StoreOptions = {},
+): Promise<string> {
+  const packer = new Packer(cas, options.compression ?? 'auto');
+  const chunks = await packer.pack(block);
+  const xorbHashes = await packer.finish();
+  const runs = splitRuns(chunks, options.segmentChunks ?? Number.POSITIVE_INFINITY);
+  const segments = runs.map((run) => segmentOf(run, xorbHashes));
+  const verification = runs.map((run) => rangeHash(run.map((chunk) => chunk.hash)));
+  const repeat = <T>(list: readonly T[]): T[] => Array.from({ length: times }, () => list).flat();
+  const hash = fileHash(repeat(chunks));
+  const file = { hash, segments: repeat(segments), verification: repeat(verification), sha256: null };
+  cas.putShard(writeShard({ files: [file], xorbs: [] }));
+  return hashToHex(hash);
+}
+
 export function sha256Hex(data: Uint8Array): string {
   return createHash('sha256').update(data).digest('hex');
 }

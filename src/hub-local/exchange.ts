@@ -91,6 +91,10 @@ export class Exchange {
   /** Waits; rejects with `Disconnected` as soon as the client is gone. */
   pause(delayMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#response.closed) {
+        reject(new Disconnected('the client closed the connection'));
+        return;
+      }
       const gone = (): void => {
         timer.cancel();
         reject(new Disconnected('the client closed the connection'));
@@ -239,7 +243,7 @@ export class Exchange {
       offset += bytes.byteLength;
       if (piece.byteLength > 0) await (pace === null ? plain(piece) : this.#writePaced(piece, pace));
       if (!reachesStop || stopAt === truncateAt) return;
-      if (stopAt === stallAt) await once(this.#response, 'close');
+      if (stopAt === stallAt && !this.#response.closed) await once(this.#response, 'close');
       this.drop();
       throw new Disconnected('a fault rule ended the response body');
     };

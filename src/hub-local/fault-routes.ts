@@ -28,7 +28,7 @@ const dropKinds = ['before-handling', 'before-headers', 'mid-body'] as const;
 
 /**
  * `POST /__hubdrive/faults` takes `{add?: FaultRule[], remove?: number[], clear?: true, settings?: Partial<HubSettings>,
- * expireUrls?: true, expireTokens?: true, cutEvents?: true}` and answers `{added: number[]}`. GET shows all that is set.
+ * expireUrls?: true, expireTokens?: true, cutEvents?: true | 'reconnect'}` and answers `{added: number[]}`. GET shows all that is set.
  */
 export function addFaultRoutes(hub: HubContext): void {
   const { router, faults } = hub;
@@ -64,6 +64,7 @@ async function changeFaults(hub: HubContext, exchange: Exchange): Promise<void> 
   if (order['expireUrls'] === true) faults.expireUrls();
   if (order['expireTokens'] === true) faults.expireTokens();
   if (order['cutEvents'] === true) faults.cutEvents();
+  if (order['cutEvents'] === 'reconnect') faults.cutEvents(true);
   await exchange.sendJson(200, { added: rules.map((rule) => faults.add(rule)) });
 }
 

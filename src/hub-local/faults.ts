@@ -106,9 +106,9 @@ export class FaultSwitches {
   #counts = new Map<string, RouteCount>();
   #urlEpoch = 0;
   #tokenEpoch = 0;
-  readonly #onCutEvents: () => void;
+  readonly #onCutEvents: (polite: boolean) => void;
 
-  constructor(settings: HubSettings, onCutEvents: () => void) {
+  constructor(settings: HubSettings, onCutEvents: (polite: boolean) => void) {
     this.settings = settings;
     this.#onCutEvents = onCutEvents;
   }
@@ -165,9 +165,9 @@ export class FaultSwitches {
     this.#tokenEpoch++;
   }
 
-  /** Ends every open event stream without a word. */
-  cutEvents(): void {
-    this.#onCutEvents();
+  /** Ends every open event stream: without a word, or (`polite`) with a `reconnect` event first. */
+  cutEvents(polite = false): void {
+    this.#onCutEvents(polite);
   }
 
   get urlEpoch(): number {

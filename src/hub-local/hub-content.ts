@@ -4,7 +4,7 @@
 import { checkPath } from './bucket-batch.ts';
 import type { Bucket, BucketEdit, BucketFile } from './bucket-store.ts';
 import { readPlain } from './content.ts';
-import { sha256Hex, storeContents, type StoreOptions } from './content-writer.ts';
+import { sha256Hex, storeContents, storeRepeated, type StoreOptions } from './content-writer.ts';
 import { defaultGitAttributes } from './git-objects.ts';
 import type { HubContext } from './hub-context.ts';
 import { uploadModeOf } from './repo-commit.ts';
@@ -64,6 +64,23 @@ export class HubContent {
   ): Promise<string> {
     const [hash = ''] = await this.putFiles(bucketId, [{ path, data }], options);
     return hash;
+  }
+
+  /** A file of `block` repeated `times` times that takes the disk space of one block; see `storeRepeated`. */
+  async putRepeatedFile(
+    bucketId: string,
+    path: string,
+    block: Uint8Array,
+    times: number,
+    options: StoreOptions = {},
+  ): Promise<string> {
+    const xetHash = await storeRepeated(this.#hub.cas, block, times, options);
+    const now = this.#hub.clock.now();
+    const sizeBytes = block.byteLength * times;
+    this.#apply(this.#bucket(bucketId), [
+      { type: 'put', path, xetHash, sizeBytes, mtime: now, contentType: null },
+    ]);
+    return xetHash;
   }
 
   deleteFiles(bucketId: string, paths: readonly string[]): void {

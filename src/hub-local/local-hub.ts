@@ -80,7 +80,7 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
     const accounts = new Accounts(db, options.user ?? db.meta('owner') ?? 'demo', options.token ?? null);
     const events = new BucketEvents(db, clock);
     const settings = { ...structuredClone(defaultSettings), ...options.settings };
-    const faults = new FaultSwitches(settings, () => events.endAll(false));
+    const faults = new FaultSwitches(settings, (polite) => events.endAll(polite));
     const cas = await CasStore.open(db, options.dataDir, options.durable ?? false);
     const hub: HubContext = {
       router: new Router<Handler>(),

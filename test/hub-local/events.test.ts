@@ -160,6 +160,11 @@ test('streams end when the bucket goes, when a test cuts them, and are refused w
   await cut.next();
   hub.faults.cutEvents();
   assert.equal(await cut.next(), null);
+  const told = await Feed.open(t, hub);
+  await told.next();
+  hub.faults.cutEvents(true);
+  assert.equal((await told.next())?.event, 'reconnect');
+  assert.equal(await told.next(), null);
   assert.equal((await Feed.open(t, hub, '?cursor=bogus!')).status, 400);
   assert.equal((await Feed.open(t, hub, '', 'application/json')).status, 400);
   hub.faults.settings.events = false;

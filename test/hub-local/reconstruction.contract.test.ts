@@ -214,3 +214,16 @@ test('several ranges of one URL come back as multipart in the order asked', asyn
   });
   assert.equal(parts.length, ranges.length);
 });
+
+test('a repeated block is a valid file many times its size on disk', async (t) => {
+  const hub = await openHub(t);
+  hub.content.createBucket('demo/b');
+  const block = Buffer.from(randomBytes(9, 1_000_000));
+  const hash = await hub.content.putRepeatedFile('demo/b', 'huge', block, 5000);
+  assert.equal(hub.content.listFiles('demo/b')[0]?.sizeBytes, 5_000_000_000);
+  const cas = await casCaller(hub, 'demo/b', 'read');
+  const start = 4_000_000_000 - 1000;
+  const plan = await reconstruct(cas, hash, `bytes=${start}-${start + 1999}`);
+  const expected = Buffer.concat([block.subarray(-1000), block.subarray(0, 1000)]);
+  assert.ok((await assemble(plan, 2000)).equals(expected));
+});
