@@ -9,6 +9,7 @@ import type { MountView, Problem } from '../shared/model.ts';
 import type { MountController } from './mount-controller.ts';
 import { isAtRest } from './mount-machine.ts';
 import type { MountState } from './mount-machine.ts';
+import { removeCreated } from './mount-point.ts';
 import { mountIdOf } from './mount-records.ts';
 import type { MountRecord, MountRecords } from './mount-records.ts';
 import { isNfsOf } from './mount-table.ts';
@@ -71,12 +72,12 @@ export class MountManager {
   async restore(): Promise<void> {
     const table = await this.#options.systemDriver.table();
     for (const record of this.#options.records.all()) {
-      if (record.hub !== this.#options.hub) continue;
+      const isLeftover = isInTable(record, table);
+      if (record.hub !== this.#options.hub) {
+        if (isLeftover) void this.#detachForeign(record);
+        continue;
+      }
       const controller = this.#adopt(record);
-      const { mountPoint, exportPath } = record;
-      const isLeftover =
-        exportPath !== null &&
-        table.some((entry) => entry.mountPoint === mountPoint && isNfsOf(entry, exportPath));
       if (isLeftover) {
         this.#options.log.info('A mount of an earlier run is taken up again', { source: record.source });
         controller.dispatch({ type: 'orphanFound' });
@@ -96,10 +97,9 @@ export class MountManager {
     const existing = this.#controllers.get(id);
     if (existing !== undefined) {
       await existing.waitFor((state) => state.name !== 'detaching', gone);
-      if (!isAtRest(existing.state)) refuseOtherOptions(existing.record, argument);
+      if (!isAtRest(existing.state)) refuseOtherOptions(existing, argument);
     }
-    const isFree =
-      existing === undefined || existing.state.name === 'idle' || existing.state.name === 'failed';
+    const isFree = existing === undefined || canMove(existing.state);
     const place = isFree ? await this.#place(spec, id, argument) : null;
     const controller = this.#controllers.get(id) ?? this.#adopt(this.#newRecord(id, spec, argument));
     if (place !== null) await controller.changeRecord(place);
@@ -263,6 +263,31 @@ export class MountManager {
     return { readOnly, serverOnly, mountPoint };
   }
 
+  /** Left mounted by a run that used another Hub: cannot be served, so it is taken away if nothing uses it. */
+  async #detachForeign(record: MountRecord): Promise<void> {
+    const { mountPoint, exportPath, source, hub } = record;
+    const { log, systemDriver, records } = this.#options;
+    if (mountPoint === null || exportPath === null) return;
+    const fields = { source, mountPoint, hub };
+    try {
+      const outcome = await systemDriver.unmount(mountPoint, exportPath, false, new AbortController().signal);
+      if (outcome.type === 'gone') {
+        await removeCreated(record.createdDirs);
+        await records.save({ ...record, exportPath: null, createdDirs: [] });
+        log.info('A mount that an earlier run left for another Hub was removed', fields);
+      } else
+        log.warn(
+          'A mount that an earlier run left for another Hub is in use; start the host for that Hub',
+          fields,
+        );
+    } catch (error) {
+      log.warn('A mount that an earlier run left for another Hub could not be removed', {
+        ...fields,
+        cause: String(error),
+      });
+    }
+  }
+
   #adopt(record: MountRecord): MountController {
     const controller = this.#options.createController(record);
     this.#controllers.set(record.id, controller);
@@ -320,6 +345,13 @@ export class MountManager {
   }
 }
 
+function isInTable({ mountPoint, exportPath }: MountRecord, table: readonly MountTableEntry[]): boolean {
+  return (
+    exportPath !== null &&
+    table.some((entry) => entry.mountPoint === mountPoint && isNfsOf(entry, exportPath))
+  );
+}
+
 function isDetached(state: MountState): boolean {
   return isAtRest(state) || (state.name === 'draining' && !state.attached);
 }
@@ -334,11 +366,16 @@ function problemToError(problem: Problem | null, source: string): HostError {
   return new HostError(code, message, programs === undefined ? { retryable } : { retryable, programs });
 }
 
-function refuseOtherOptions(record: MountRecord, argument: MountArgument): void {
+/** Its mount point may be another one: there is no system mount. */
+function canMove(state: MountState): boolean {
+  return state.name === 'idle' || state.name === 'failed' || (state.name === 'draining' && !state.attached);
+}
+
+function refuseOtherOptions({ record, state }: MountController, argument: MountArgument): void {
   const differs =
     record.readOnly !== argument.readOnly ||
     record.serverOnly !== argument.serverOnly ||
-    (argument.mountPoint !== null && record.mountPoint !== argument.mountPoint);
+    (argument.mountPoint !== null && record.mountPoint !== argument.mountPoint && !canMove(state));
   if (!differs) return;
   const where = record.mountPoint ?? 'as a server only';
   throw new HostError(

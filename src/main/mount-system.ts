@@ -1,6 +1,7 @@
 // The system side of one mount: brings up the listener, has the system mount made and removed around it, and keeps the record that a
 // later run needs to recognise it. Used by MountController; decides nothing about states.
 
+import type { BusyProgram } from '../shared/model.ts';
 import type { ListenOptions } from './engine/engine.ts';
 import type { MountEngine } from './mount-engine.ts';
 import type { MountEvent } from './mount-machine.ts';
@@ -57,9 +58,7 @@ export class MountSystem {
       return { type: 'osUnmounted' };
     }
     const { programs, detail } = outcome;
-    const names = programs.map((program) => `${program.name} (${program.pid})`).join(', ');
-    const who = names === '' ? detail || 'by a program that cannot be seen' : names;
-    const message = `“${source}” at “${mountPoint}” is in use: ${who}. Close what uses it and try again`;
+    const message = `“${source}” at “${mountPoint}” is in use: ${listPrograms(programs, detail)}. Close what uses it and try again`;
     return { type: 'busy', problem: { code: 'busy', message, retryable: true, programs } };
   }
 
@@ -122,4 +121,13 @@ export class MountSystem {
     await removeCreated(this.#options.record().createdDirs);
     await this.#options.changeRecord({ createdDirs: [], exportPath: null });
   }
+}
+
+const namedPrograms = 5;
+
+function listPrograms(programs: readonly BusyProgram[], detail: string): string {
+  if (programs.length === 0) return detail || 'by a program that cannot be seen';
+  const names = programs.slice(0, namedPrograms).map((program) => `${program.name} (${program.pid})`);
+  const others = programs.length - names.length;
+  return names.join(', ') + (others > 0 ? ` and ${others} more` : '');
 }

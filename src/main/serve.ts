@@ -123,10 +123,16 @@ function warnAbout({ listenHost, panelPort }: ServeOptions, log: Log): void {
   if (panelPort !== null) log.warn('This host has no panel server; --panel-port is ignored');
 }
 
+/** A Ctrl-C reaches this process from the terminal and again through a launcher that passes signals on. */
+const sameSignalMs = 700;
+
 /** The first signal drains, the second keeps the rest for the next start, the third leaves at once. */
 function quitOnSignals(host: Host, log: Log): () => void {
   let count = 0;
+  let lastAt = -Infinity;
   const onSignal = (signal: NodeJS.Signals) => {
+    if (performance.now() - lastAt < sameSignalMs) return;
+    lastAt = performance.now();
     count += 1;
     if (count > 2) process.exit(1);
     const how = count === 1 ? 'sending what is pending, then unmounting' : 'unmounting now; the rest is kept';

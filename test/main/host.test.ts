@@ -197,6 +197,30 @@ test('a mount that a killed host left is served again on its port and export pat
   assert.deepEqual(world.only().nfs, before.nfs);
 });
 
+test('a mount that was left by a run with another Hub is removed, not served by the wrong one', async () => {
+  await world.mount();
+  await world.forsake();
+  await world.begin('https://other.example');
+  await eventually(() => world.driver.entries.length === 0, 'removed');
+  assert.deepEqual(world.state().mounts, []);
+  assert.equal(world.engines.engines.length, 0);
+  await world.quit();
+  await world.begin();
+  await eventually(() => world.only().state === 'mounted', 'mounted again with its own Hub');
+});
+
+test('a mount whose uploads still run after the unmount can be mounted elsewhere', async () => {
+  await world.mount();
+  const connection = await world.connect();
+  world.engines.hold('flush');
+  const wish = { target: 'bucket/demo/work', discard: false, ifUnsent: 'keep-now', force: false } as const;
+  await connection.call('mounts:unmount', wish);
+  const again = await world.mount({ mountPoint: join(world.dir, 'elsewhere') });
+  assert.equal(again.mountPoint, join(world.dir, 'elsewhere'));
+  assert.equal(world.engines.engines.length, 1);
+  world.engines.release('flush');
+});
+
 test('a left mount whose Hub cannot be reached waits and is served when it can', async () => {
   const before = await world.mount();
   await world.forsake();

@@ -50,15 +50,16 @@ export class HostWorld {
     return this.#host;
   }
 
-  async begin(): Promise<void> {
+  /** `endpoint`: another Hub than the usual demo one. */
+  async begin(endpoint: string | null = null): Promise<void> {
     this.#lock = await lockDataDir(this.places);
     this.engines = new FakeEngines();
     this.clock = new ManualClock();
     this.#host = await startHost({
       places: this.places,
       version: '9.9.9',
-      endpoint: 'http://127.0.0.1:9',
-      demo: true,
+      endpoint: endpoint ?? 'http://127.0.0.1:9',
+      demo: endpoint === null,
       tokens: () => Promise.resolve({ token: 'hf_demo', origin: 'demo' }),
       createEngine: (spec, listener) => this.engines.create(spec, listener),
       driver: this.driver,
