@@ -15,7 +15,7 @@ export interface HttpTimeouts {
   readonly stallMs: number;
 }
 
-export const defaultTimeouts: HttpTimeouts = { connectMs: 10_000, headersMs: 60_000, stallMs: 20_000 };
+export const defaultTimeouts: HttpTimeouts = { connectMs: 10_000, headersMs: 30_000, stallMs: 10_000 };
 
 export interface ExchangeRequest {
   readonly method: 'GET' | 'HEAD' | 'POST';

@@ -1,7 +1,7 @@
 // All HTTP of the Hub client goes through here: authorization, redirects, retries with jitter, the waits that the Hub asks
 // for, and one error type. What is asked, and what an answer means, is known to the callers only.
 
-import { badAnswerError, errorFromAnswer } from './hub-errors.ts';
+import { abortedError, badAnswerError, errorFromAnswer } from './hub-errors.ts';
 import {
   createAgents,
   defaultTimeouts,
@@ -111,7 +111,7 @@ export class HttpClient {
         }
         const delayMs = this.#delayBefore(attempt, error, request);
         if (delayMs === null) throw error;
-        await sleep(this.#clock, delayMs, this.#signalOf(request));
+        await this.#pause(delayMs, request);
       }
     }
   }
@@ -203,7 +203,15 @@ export class HttpClient {
         retryAfterMs: waitMs,
       });
     }
-    await sleep(this.#clock, waitMs, this.#signalOf(request));
+    await this.#pause(waitMs, request);
+  }
+
+  async #pause(delayMs: number, request: HttpRequest): Promise<void> {
+    try {
+      await sleep(this.#clock, delayMs, this.#signalOf(request));
+    } catch (cause) {
+      throw abortedError(request.what, cause);
+    }
   }
 
   /** Milliseconds to wait before the next attempt, null for none. */

@@ -315,7 +315,7 @@ function isBelow(path: string, directory: string, recursive: boolean): boolean {
 }
 
 /** Absolute URL of the next page, from `Link: <url>; rel="next"`. */
-function nextPage(answer: HttpAnswer): string | null {
+export function nextPage(answer: HttpAnswer): string | null {
   const header = answer.headers.link;
   const link = Array.isArray(header) ? header.join(',') : header;
   const target = /<([^>]+)>\s*;\s*rel="?next"?/.exec(link ?? '')?.[1];

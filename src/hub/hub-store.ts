@@ -64,6 +64,8 @@ const reservedDownloads = 4;
 /** With the 16 MiB of a xorb this bounds what uploads hold. */
 const maxXorbUploads = 4;
 const maxCodecThreads = 4;
+/** Files outside Xet whose commit is remembered, so that an open one can be read after the branch has moved on. */
+const maxRememberedCommits = 10_000;
 
 /**
  * Resolves the source against the Hub. Where the Hub cannot be reached and the source was opened before, what was remembered of it
@@ -138,6 +140,8 @@ class HubStore implements RemoteStore {
   readonly #closing = new AbortController();
   /** Repos: listing and reading are of this commit until `probe` finds another. */
   #commit: { readonly sha: string | null; readonly dateMs: number };
+  /** `git:` key → a commit that has it, most recently listed last. */
+  readonly #commitOfKey = new Map<string, string>();
 
   constructor(parts: StoreParts) {
     const { options, http, hub, clock, info } = parts;
@@ -185,7 +189,7 @@ class HubStore implements RemoteStore {
   async *list(directory: string, signal?: AbortSignal): AsyncGenerator<readonly RemoteEntry[]> {
     const commit = this.#commit;
     for await (const page of this.#tree(directory, false, signal)) {
-      yield page.flatMap((entry) => this.#toRemote(entry, commit.dateMs) ?? []);
+      yield page.flatMap((entry) => this.#toRemote(entry, commit) ?? []);
     }
   }
 
@@ -193,7 +197,7 @@ class HubStore implements RemoteStore {
     const commit = this.#commit;
     for await (const page of this.#tree(directory, true, signal)) {
       yield page.flatMap((entry) => {
-        const remote = this.#toRemote(entry, commit.dateMs);
+        const remote = this.#toRemote(entry, commit);
         return remote?.type === 'file' ? [remote] : [];
       });
     }
@@ -205,7 +209,7 @@ class HubStore implements RemoteStore {
     return await this.#guard('Looking up paths', signal, async () => {
       const entries = await this.#parts.hub.pathsInfo(this.#address(), full, signal);
       return entries.flatMap((entry) => {
-        const remote = this.#toRemote(entry, commit.dateMs);
+        const remote = this.#toRemote(entry, commit);
         return remote?.type === 'file' ? [remote] : [];
       });
     });
@@ -224,7 +228,9 @@ class HubStore implements RemoteStore {
     const { signal, priority = 'foreground' } = options;
     if (content.key.startsWith('git:')) {
       const path = this.#paths.toHub(content.path);
-      await this.#plain.read({ address: this.#address(), content, path, start: from, end: to, sink, signal });
+      const revision = this.#commitOfKey.get(content.key) ?? this.#commit.sha;
+      const address = { ...this.#address(), revision };
+      await this.#plain.read({ address, content, path, start: from, end: to, sink, signal });
       return;
     }
     await this.#reader.read({
@@ -310,13 +316,25 @@ class HubStore implements RemoteStore {
     }
   }
 
-  #toRemote(entry: HubEntry, commitMs: number): RemoteEntry | null {
+  #toRemote(
+    entry: HubEntry,
+    commit: { readonly sha: string | null; readonly dateMs: number },
+  ): RemoteEntry | null {
     const path = this.#paths.fromHub(entry.path);
     if (path === null || path === '') return null;
     if (entry.type === 'directory') return { type: 'directory', path, mtimeMs: entry.mtimeMs };
     const key = entry.xetHash === null ? `git:${entry.oid ?? ''}` : `xet:${entry.xetHash}`;
+    if (entry.xetHash === null && commit.sha !== null) this.#rememberCommit(key, commit.sha);
     const content = { key, sizeBytes: entry.sizeBytes, path };
-    return { type: 'file', path, content, mtimeMs: entry.mtimeMs ?? commitMs };
+    return { type: 'file', path, content, mtimeMs: entry.mtimeMs ?? commit.dateMs };
+  }
+
+  #rememberCommit(key: string, sha: string): void {
+    this.#commitOfKey.delete(key);
+    this.#commitOfKey.set(key, sha);
+    const oldest = this.#commitOfKey.keys().next();
+    if (this.#commitOfKey.size > maxRememberedCommits && oldest.done !== true)
+      this.#commitOfKey.delete(oldest.value);
   }
 
   #toLine(operation: RemoteOperation): BatchLine {

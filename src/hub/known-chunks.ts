@@ -13,6 +13,18 @@ const maxRecentChunks = 200_000;
 /** Chunks of files not yet read to the end; 16 GiB worth. */
 const maxObservedChunks = 262_144;
 
+/**
+ * A file was received with other bytes than its hash says, some of them perhaps in earlier reads. Which chunk is wrong is not
+ * known, so fetching the last one again would prove nothing: this is no `HubError` that a request is repeated for.
+ */
+export class WrongFileError extends Error {
+  override readonly name = 'WrongFileError';
+
+  constructor(fileHash: string) {
+    super(`File ${fileHash.slice(0, 12)} was received with other bytes than its hash says`);
+  }
+}
+
 interface Observation {
   readonly byOffset: Map<number, PlacedChunk>;
   bytes: number;
@@ -74,7 +86,7 @@ export class KnownChunks {
 
   /**
    * Notes a chunk of a file without a kept list. Once all have been seen the file's hash is checked and the list kept.
-   * Throws `HubError` "corrupt" if the hash is another.
+   * Throws `WrongFileError` if the hash is another.
    */
   observe(hash: Uint8Array, sizeBytes: number, offset: number, chunk: PlacedChunk): void {
     const key = hashToHex(hash);
@@ -99,13 +111,7 @@ export class KnownChunks {
     }
     const list = chunks.map(([, chunk]) => chunk);
     if (at !== sizeBytes || !equalHashes(fileHash(list), hash)) {
-      throw new HubError(
-        'corrupt',
-        `File ${key.slice(0, 12)} was received with other bytes than its hash says`,
-        {
-          retryable: true,
-        },
-      );
+      throw new WrongFileError(key);
     }
     void this.#store.put(hash, Manifest.of(list));
   }

@@ -144,6 +144,9 @@ async function explain(
       `${source} is gated: ask for access on its page on the Hub first, then ${who} can mount it.`,
     );
   }
+  if (error.code === 'forbidden' && /disabled/i.test(error.message)) {
+    return refuse(error, 'forbidden', `${source} was disabled on the Hub.`);
+  }
   if (error.code === 'forbidden') {
     return refuse(error, 'forbidden', `${source}: this account may not read it. Ask its owner for access.`);
   }

@@ -10,7 +10,7 @@ import type { ConnectionBudget, Priority } from './connection-budget.ts';
 import { badAnswerError } from './hub-errors.ts';
 import type { HttpAnswer } from './http-exchange.ts';
 import type { HttpClient } from './http.ts';
-import type { ChunkVerifier, KnownChunks } from './known-chunks.ts';
+import { WrongFileError, type ChunkVerifier, type KnownChunks } from './known-chunks.ts';
 import { PlanCache, xorbHashOf, type PlanFetch, type PlanTerm } from './reconstruction.ts';
 import { HubError, type ContentSink } from './remote-store.ts';
 
@@ -25,7 +25,6 @@ const smallRest = 0.5;
 const windowsAtOnce = 8;
 /** Times that refused URLs are asked for anew. */
 const maxReplans = 2;
-const dataStallMs = 10_000;
 
 export interface XetReadRequest {
   readonly fileHash: Uint8Array;
@@ -92,7 +91,11 @@ export class XetReader {
     };
     await Promise.all(Array.from({ length: Math.min(windowsAtOnce, windows.length) }, work));
     const failed = failure as { readonly error: unknown } | null;
-    if (failed !== null) throw failed.error;
+    if (failed === null) return;
+    if (failed.error instanceof WrongFileError) {
+      throw new HubError('corrupt', failed.error.message, { retryable: true, cause: failed.error });
+    }
+    throw failed.error;
   }
 
   async #readWindow(request: XetReadRequest, window: Window, verifier: ChunkVerifier): Promise<void> {
@@ -149,7 +152,6 @@ export class XetReader {
         what,
         headers: { Range: `bytes=${fetch.byteStart}-${fetch.byteEnd - 1}` },
         signal: request.signal,
-        timeouts: { headersMs: dataStallMs, stallMs: dataStallMs },
       },
       async (answer) => {
         checkRange(answer, fetch, what);
