@@ -71,7 +71,7 @@ SHARE=/run/guest/share
 check() {
   local name="$1"; shift
   local output status
-  output=$( { ( set -e; "$@" ) & local job=$!; ( sleep 240; kill -9 $job ) >/dev/null 2>&1 & local dog=$!; wait $job; local code=$?; kill $dog 2>/dev/null; exit $code; } 2>&1 )
+  output=$( { ( set -e; "$@" ) & local job=$! n; for ((n = 0; n < 4800; n++)); do kill -0 $job 2>/dev/null || break; sleep 0.05; done; kill -9 $job 2>/dev/null; wait $job; } 2>&1 )
   status=$?
   printf '%s\\t%s\\t%s\\n' "$status" "$name" "$(printf '%s' "$output" | tail -c 3000 | base64 -w0)" >> $SHARE/checks
   echo "[$status] $name"

@@ -11,7 +11,7 @@ start_hub() {
 }
 start_host() {
   : > /run/guest/serve.json
-  hubdrive serve > /run/guest/serve.json 2>> /run/guest/serve.log &
+  hubdrive serve > /run/guest/serve.json 2>> /run/guest/serve.log 7>&- &
   HOST_PID=$!
   wait_for test -s /run/guest/serve.json || { tail -n 50 /run/guest/serve.log; return 1; }
 }
