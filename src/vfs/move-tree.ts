@@ -62,7 +62,13 @@ export class TreeMover {
     for (let tree = this.#waiting.shift(); tree !== undefined; tree = this.#waiting.shift()) {
       const running: Running = { tree, stop: new AbortController(), setAside: new Set(), refused: null };
       this.#running = running;
-      await this.#move(running);
+      await this.#move(running).catch((cause: unknown) => {
+        this.#parts.log.error(
+          'The rename of a folder stopped and goes on at the next start',
+          { from: tree.from, to: tree.to },
+          cause,
+        );
+      });
       this.#running = null;
       this.#parts.reports.wake();
     }

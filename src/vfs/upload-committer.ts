@@ -58,8 +58,9 @@ export class UploadCommitter {
     if (this.#stop.signal.aborted || !this.gate.isOpen()) return;
     this.#running = this.#run().then((worked) => {
       this.#running = null;
-      // After a round that found nothing due a wake would only start the next such round, for ever.
-      if (worked) this.#parts.reports.wake();
+      // After a round that found nothing due a wake would only start the next such round, for ever; but one that came
+      // when the last round was over must not be lost.
+      if (worked || this.#again) this.#parts.reports.wake();
       else this.#parts.reports.idle();
     });
   }
@@ -102,7 +103,13 @@ export class UploadCommitter {
     } catch (cause) {
       for (const file of chosen?.files.values() ?? []) backToReady(file, this.#parts);
       if (this.#stop.signal.aborted) return false;
-      this.#failWhole(groups, chosen, cause);
+      try {
+        this.#failWhole(groups, chosen, cause);
+      } catch (catalogueCause) {
+        // The catalogue cannot even note the failure (a full disk): everything stays as it was and is tried again.
+        this.gate.fail(describeFailure(catalogueCause));
+        this.#parts.log.error('The upload queue could not note a failure', {}, catalogueCause);
+      }
     } finally {
       this.#since = null;
     }
@@ -242,8 +249,7 @@ export class UploadCommitter {
       this.#limitLines = longestBatchLines;
     }
     // A refusal that one line explains is looked for at once, in ever smaller requests.
-    const searching = suspect && groups.length > 0 && failure.code !== 'server' && failure.code !== 'timeout';
-    if (searching) return;
+    if (suspect && groups.length > 0 && !['server', 'timeout', 'local'].includes(failure.code)) return;
     this.gate.fail(failure);
     reports.failed('', failure, cause);
   }

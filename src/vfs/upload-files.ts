@@ -116,6 +116,11 @@ export class UploadFiles {
     });
   }
 
+  noteSafe(ino: number): void {
+    const file = this.#files.get(ino);
+    if (file !== undefined) file.safe = true;
+  }
+
   #create(ino: number): PendingFile {
     const now = this.#clock.monotonic();
     const file: PendingFile = {

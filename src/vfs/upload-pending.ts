@@ -107,3 +107,10 @@ export class PendingView {
     return clock.now() + Math.max(0, monotonic - clock.monotonic());
   }
 }
+
+/** Reads `PendingItem.id`; null for anything else. */
+export function parsePendingId(id: string): { readonly kind: 'file' | 'op'; readonly number: number } | null {
+  const match = /^(file|op):(\d{1,16})$/.exec(id);
+  if (match === null) return null;
+  return { kind: match[1] === 'file' ? 'file' : 'op', number: Number(match[2]) };
+}

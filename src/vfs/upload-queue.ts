@@ -12,11 +12,9 @@ import { uploadVersion } from './upload-job.ts';
 import { pathsOf, UploadLog } from './upload-log.ts';
 import type { UploadParts, UploadSurroundings } from './upload-parts.ts';
 import { concernsWholeHub, describeFailure, type Failure } from './upload-schedule.ts';
-import { PendingView } from './upload-pending.ts';
+import { parsePendingId, PendingView } from './upload-pending.ts';
 import { OperationSelection } from './upload-selection.ts';
 import { SentVersions } from './upload-sent.ts';
-
-export type { UploadSurroundings } from './upload-parts.ts';
 
 /** More at once gain nothing: one upload keeps several connections busy. */
 const concurrentUploads = 3;
@@ -24,6 +22,7 @@ const concurrentUploads = 3;
 const mostReadyFiles = 500;
 /** Failures of different files in a row that let the Hub as a whole be suspected. */
 const suspiciousFailures = 3;
+
 /** Takes up what earlier runs left unsent. Rejects only if the catalogue cannot be read. */
 export function openUploadQueue(surroundings: UploadSurroundings): Promise<UploadQueue> {
   return Promise.resolve().then(() => new PersistentUploadQueue(surroundings));
@@ -91,8 +90,7 @@ class PersistentUploadQueue implements UploadQueue {
   }
 
   noteCommittedLocally(ino: number): void {
-    const file = this.#parts.files.get(ino);
-    if (file !== undefined) file.safe = true;
+    this.#parts.files.noteSafe(ino);
   }
 
   noteRemoved(ino: number): void {
@@ -151,7 +149,7 @@ class PersistentUploadQueue implements UploadQueue {
   retryNow(id?: string): void {
     this.#uploadGate.open();
     this.#committer.gate.open();
-    const target = id === undefined ? null : parseId(id);
+    const target = id === undefined ? null : parsePendingId(id);
     if (id === undefined) {
       for (const file of this.#parts.files.all()) this.#parts.files.retryNow(file);
       this.#selection.retryNow();
@@ -175,7 +173,7 @@ class PersistentUploadQueue implements UploadQueue {
 
   discard(id: string): void {
     const { database, namespace, operations, log } = this.#parts;
-    const target = parseId(id);
+    const target = parsePendingId(id);
     if (target === null) return;
     if (target.kind === 'file') {
       if (this.#parts.files.get(target.number) === undefined) return;
@@ -399,10 +397,4 @@ class PersistentUploadQueue implements UploadQueue {
     }
     return next === Infinity ? null : next;
   }
-}
-
-function parseId(id: string): { readonly kind: 'file' | 'op'; readonly number: number } | null {
-  const match = /^(file|op):(\d{1,16})$/.exec(id);
-  if (match === null) return null;
-  return { kind: match[1] === 'file' ? 'file' : 'op', number: Number(match[2]) };
 }

@@ -78,6 +78,8 @@ export class UploadWorld implements NamespaceForUploads, InodeContentView {
   readonly state: WorldState;
   readonly database: OpenCatalogueDatabase;
   readonly snapshots = new Set<number>();
+  /** Transactions of the queue itself. */
+  transactions = 0;
   readonly #folder: string;
   #queue: UploadQueue | null = null;
 
@@ -119,7 +121,10 @@ export class UploadWorld implements NamespaceForUploads, InodeContentView {
       // A real sync takes real time, which a test with a manual clock cannot wait for.
       database: {
         handle: this.database.handle,
-        transaction: (work) => this.database.transaction(work),
+        transaction: (work) => {
+          this.transactions += 1;
+          return this.database.transaction(work);
+        },
         afterCommit: (callback) => this.database.afterCommit(callback),
         onRollback: (callback) => this.database.onRollback(callback),
         sync: () => Promise.resolve(),

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { emptyXetKey } from '../../src/hub/remote-store.ts';
 import { settle } from '../support/manual-clock.ts';
+import { hubError } from '../support/memory-remote-store.ts';
 import { withUploadWorld } from '../support/upload-world.ts';
 
 test('a changed file is sent two quiet seconds later and is clean then', () =>
@@ -242,4 +243,27 @@ test('paths are mapped back through the moves that the Hub has not seen', () =>
     await world.quiet();
     assert.equal(world.queue.remotePathNow('c/y/1'), 'c/y/1');
     assert.deepEqual(world.remoteTexts(), { 'c/y/1': '1', 'a/2': '2' });
+  }));
+
+test('while nothing is due the queue rests', () =>
+  withUploadWorld(async (world) => {
+    const countWork = async (): Promise<number> => {
+      await settle(20);
+      const before = world.transactions;
+      await settle(100);
+      return world.transactions - before;
+    };
+    assert.equal(await countWork(), 0, 'empty');
+    world.write('doc', 'text');
+    assert.equal(await countWork(), 0, 'waiting for the debounce');
+    world.remote.fail('upload', hubError('network', true));
+    await world.clock.advanceAsync(2100);
+    assert.equal(await countWork(), 0, 'backing off');
+    world.seed({ old: 'x' });
+    world.rename('old', 'new');
+    world.remote.fail('stat', hubError('network', true));
+    await world.clock.advanceAsync(2100);
+    assert.equal(await countWork(), 0, 'committer backing off');
+    await world.quiet();
+    assert.equal(await countWork(), 0, 'done');
   }));
