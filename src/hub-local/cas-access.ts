@@ -69,7 +69,7 @@ export function signXorbUrl(
     Epoch: String(hub.faults.urlEpoch),
   });
   query.set('Signature', hub.signer.sign(urlText(hash, query)));
-  return `${exchange.base}/xorb-data/${hash}?${query}`;
+  return `${exchange.base}/xorb-data/${hash}?${query.toString()}`;
 }
 
 /** Throws 403 unless the URL is ours, still valid, and (when strict) made for exactly these spans. */

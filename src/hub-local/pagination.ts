@@ -30,5 +30,5 @@ export function nextLink(exchange: Exchange, next: string | null): Record<string
   if (next === null) return {};
   const query = new URLSearchParams(exchange.query);
   query.set('cursor', Buffer.from(next, 'utf8').toString('base64url'));
-  return { Link: `<${exchange.base}${exchange.pathname}?${query}>; rel="next"` };
+  return { Link: `<${exchange.base}${exchange.pathname}?${query.toString()}>; rel="next"` };
 }
