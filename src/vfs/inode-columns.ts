@@ -39,7 +39,7 @@ export class InodePage {
   readonly flags = new Uint8Array(pageRows);
   /** 0: no base, 1: xet, 2: git. */
   readonly keyKind = new Uint8Array(pageRows);
-  readonly key = new Uint8Array(pageRows * 32);
+  readonly key = Buffer.alloc(pageRows * 32);
   /** Files and symlinks: names. Directories: subdirectories. */
   readonly links = new Uint32Array(pageRows);
   readonly firstEntry = new Int32Array(pageRows);
@@ -111,8 +111,9 @@ export function isBefore(a: Time, b: Time): boolean {
 
 // ---- content keys as 32 bytes ------------------------------------------------------------------------------------
 
-const hexLength = { xet: 64, git: 40 } as const;
-const hexPattern = /^(xet|git):([0-9a-f]+)$/;
+const kinds = ['', 'xet:', 'git:'] as const;
+const lengths = [0, 32, 20] as const;
+const hexPattern = /^[0-9a-f]+$/;
 
 /** Stores `key` (null: no base) in the row. Throws EIO for a key of no known form. */
 export function writeKey(page: InodePage, row: number, key: string | null): void {
@@ -120,22 +121,17 @@ export function writeKey(page: InodePage, row: number, key: string | null): void
     page.keyKind[row] = 0;
     return;
   }
-  const match = hexPattern.exec(key);
-  const kind = match?.[1];
-  const hex = match?.[2];
-  if (hex === undefined || (kind !== 'xet' && kind !== 'git') || hex.length !== hexLength[kind]) {
+  const kind = key.startsWith('xet:') ? 1 : 2;
+  const hex = key.slice(4);
+  if (!key.startsWith(kinds[kind]) || hex.length !== lengths[kind] * 2 || !hexPattern.test(hex)) {
     throw new FsError('EIO', 'catalogue', { message: `"${key}" is no content key` });
   }
-  page.keyKind[row] = kind === 'xet' ? 1 : 2;
-  for (let index = 0; index < hex.length; index += 2) {
-    page.key[row * 32 + index / 2] = Number.parseInt(hex.slice(index, index + 2), 16);
-  }
+  page.keyKind[row] = kind;
+  page.key.write(hex, row * 32, 'hex');
 }
 
 export function readKey(page: InodePage, row: number): string | null {
   const kind = page.keyKind[row];
-  if (kind === 0 || kind === undefined) return null;
-  const start = row * 32;
-  const bytes = Buffer.from(page.key.buffer, page.key.byteOffset + start, kind === 1 ? 32 : 20);
-  return (kind === 1 ? 'xet:' : 'git:') + bytes.toString('hex');
+  if (kind !== 1 && kind !== 2) return null;
+  return kinds[kind] + page.key.toString('hex', row * 32, row * 32 + lengths[kind]);
 }

@@ -19,7 +19,7 @@ import type {
 } from './parts.ts';
 import type { RemoteTree } from './remote-tree.ts';
 
-const rowsPerSlice = 1_000;
+const rowsPerSlice = 500;
 const mostCachedRefs = 4_096;
 
 export interface NamespaceOptions {

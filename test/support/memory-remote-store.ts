@@ -4,11 +4,11 @@
 import { createHash } from 'node:crypto';
 import {
   HubError,
+  type HubErrorCode,
   emptyXetKey,
   type ContentRef,
   type ContentSink,
   type FetchOptions,
-  type HubErrorCode,
   type RemoteChange,
   type RemoteEntry,
   type RemoteFile,
@@ -20,6 +20,8 @@ import {
   type UploadProgress,
   type UploadResult,
 } from '../../src/hub/remote-store.ts';
+
+import { isHubPath, levelOf, throwIfAborted, whenAborted } from './remote-listing.ts';
 
 export type RemoteMethod = 'probe' | 'list' | 'listRecursive' | 'stat' | 'fetch' | 'upload' | 'commit';
 
@@ -223,10 +225,6 @@ export class MemoryRemoteStore implements RemoteStore {
     for (const listener of this.#listeners) listener(null);
   }
 
-  get openStreams(): number {
-    return this.#listeners.size;
-  }
-
   // ---- RemoteStore ----------------------------------------------------------------------------------------------------
 
   async probe(signal?: AbortSignal): Promise<string> {
@@ -236,18 +234,7 @@ export class MemoryRemoteStore implements RemoteStore {
 
   async *list(directory: string, signal?: AbortSignal): AsyncIterable<readonly RemoteEntry[]> {
     await this.#enter('list', directory, signal);
-    const prefix = directory === '' ? '' : `${directory}/`;
-    const entries = new Map<string, RemoteEntry>();
-    for (const file of this.#files.values()) {
-      if (!file.path.startsWith(prefix)) continue;
-      const slash = file.path.indexOf('/', prefix.length);
-      if (slash < 0) entries.set(`f${file.path}`, file);
-      else {
-        const path = file.path.slice(0, slash);
-        entries.set(`d${path}`, { type: 'directory', path, mtimeMs: file.mtimeMs });
-      }
-    }
-    yield* this.#pages([...entries.values()], signal);
+    yield* this.#pages(levelOf(this.#files.values(), directory), signal);
   }
 
   async *listRecursive(directory: string, signal?: AbortSignal): AsyncIterable<readonly RemoteFile[]> {
@@ -409,21 +396,4 @@ export class MemoryRemoteStore implements RemoteStore {
     await Promise.resolve();
     throwIfAborted(signal);
   }
-}
-
-/** What the Hub accepts as a path of a bucket file. */
-export function isHubPath(path: string): boolean {
-  return path
-    .split('/')
-    .every((segment) => segment !== '' && segment !== '.' && segment !== '..' && !/[\\\0]/.test(segment));
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw hubError('aborted', false);
-}
-
-function whenAborted(signal: AbortSignal | undefined): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    signal?.addEventListener('abort', () => reject(hubError('aborted', false)), { once: true });
-  });
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FsHarness, owner } from '../support/virtual-fs-harness.ts';
-import { MemoryRemoteStore, hubError } from '../support/memory-remote-store.ts';
+import { hubError, MemoryRemoteStore } from '../support/memory-remote-store.ts';
 import { settle } from '../support/manual-clock.ts';
 
 async function listing(h: FsHarness, path = '', after = 0): Promise<[name: string, cookie: number][]> {
