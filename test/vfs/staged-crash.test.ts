@@ -177,9 +177,12 @@ class CrashRun {
       });
       try {
         for (const [ino, history] of image.histories) {
-          // The namespace keeps size and staging in one transaction; here sizes are always the newest.
-          const base = image.inodes.base(ino);
-          if (!bench.store.isStaged(ino) && base !== null) image.inodes.sizes.set(ino, base.sizeBytes);
+          // The namespace keeps size and staging in one log, in this order; here sizes are always the newest.
+          if (!bench.store.isStaged(ino)) {
+            const base = image.inodes.base(ino);
+            if (base === null) assert.equal(history.history[0]?.length, 0, 'nothing was committed');
+            image.inodes.sizes.set(ino, base?.sizeBytes ?? 0);
+          }
           history.acceptAfterCrash(await bench.read(ino));
           await bench.send(ino);
           const content = image.inodes.base(ino);
