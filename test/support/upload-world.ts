@@ -236,6 +236,11 @@ export class UploadWorld implements NamespaceForUploads, InodeContentView {
       if (entry === undefined) {
         if (!this.queue.isPathPending(path)) this.#createAt(path, file.content);
       } else if (!this.#isBusy(path, entry)) {
+        if (this.#pathsOf(entry.ino).length > 1) {
+          this.state.entries.delete(path); // one of several names is another file by now
+          this.#createAt(path, file.content);
+          continue;
+        }
         entry.remote = file.content;
         this.#inode(entry.ino).base = file.content;
         this.#inode(entry.ino).sizeBytes = file.content.sizeBytes;

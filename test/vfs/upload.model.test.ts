@@ -12,8 +12,8 @@ const runs = Number(process.env['UPLOAD_MODEL_RUNS'] ?? 40);
 const steps = Number(process.env['UPLOAD_MODEL_STEPS'] ?? 120);
 const firstSeed = Number(process.env['UPLOAD_MODEL_SEED'] ?? 1);
 
-const names = ['a', 'b', 'c', 'd/e', 'd/f', 'd/g', 'h/e', 'h/f'];
-const folders = ['d', 'h', 'k'];
+const names = ['a', 'b', 'c', 'd/e', 'd/f', 'd/g', 'h/e', 'h/f', 'd/s/x', 'd/s/y'];
+const folders = ['d', 'h', 'k', 'd/s', 'h/s'];
 
 /** mulberry32: small, seeded, good enough to choose steps. */
 function randomSource(seed: number): () => number {
@@ -57,12 +57,12 @@ class Model {
 
   /** The person saw this version and replaced or removed it. */
   overwrittenLocally(path: string): void {
-    const entry = this.world.state.entries.get(path);
-    if (entry === undefined) return;
+    const ino = this.world.inodeAt(path);
+    if (ino === null) return;
     this.alive.delete(this.world.text(path) ?? '');
-    // What the Hub has under our belief is known to us as well.
-    for (const text of this.alive.keys())
-      if (keyOf(Buffer.from(text)) === entry.remote?.key) this.alive.delete(text);
+    // What the Hub has under our belief, at any name of the file, is known to us as well.
+    const known = new Set(this.world.uploadTargets(ino).map(({ expect }) => expect));
+    for (const text of this.alive.keys()) if (known.has(keyOf(Buffer.from(text)))) this.alive.delete(text);
   }
 
   overwrittenRemotely(path: string): void {
@@ -113,11 +113,16 @@ async function step(model: Model): Promise<void> {
     // The namespace only logs a tree where the Hub has nothing at the new place.
     const freeThere =
       !world.remote.paths().some((one) => one.startsWith(`${to}/`)) && !world.queue.isPathPending(to);
-    if (from === to || isEmpty(from) || !isEmpty(to) || !freeThere) return;
+    if (from === to || `${to}/`.startsWith(`${from}/`) || isEmpty(from) || !isEmpty(to) || !freeThere) return;
     model.trace.push(`renameFolder ${from} ${to}`);
     world.renameFolder(from, to);
   } else if (roll < 0.62 && model.insideCommit) {
     return;
+  } else if (roll < 0.505) {
+    const to = model.pick(names.filter((name) => !paths.includes(name)));
+    if (path === null || to === null) return;
+    model.trace.push(`link ${path} ${to}`);
+    world.link(path, to);
   } else if (roll < 0.58) {
     const target = model.pick([...names, ...world.remote.paths()]) ?? 'a';
     model.trace.push(`theirs ${target}`);
