@@ -129,10 +129,11 @@ const sameSignalMs = 700;
 /** The first signal drains, the second keeps the rest for the next start, the third leaves at once. */
 function quitOnSignals(host: Host, log: Log): () => void {
   let count = 0;
-  let lastAt = -Infinity;
+  let last: { readonly signal: NodeJS.Signals; readonly at: number } | null = null;
   const onSignal = (signal: NodeJS.Signals) => {
-    if (performance.now() - lastAt < sameSignalMs) return;
-    lastAt = performance.now();
+    const at = performance.now();
+    if (last?.signal === signal && at - last.at < sameSignalMs) return;
+    last = { signal, at };
     count += 1;
     if (count > 2) process.exit(1);
     const how = count === 1 ? 'sending what is pending, then unmounting' : 'unmounting now; the rest is kept';
