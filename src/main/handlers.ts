@@ -4,6 +4,7 @@ import type { Caller } from '../shared/contract.ts';
 import type { DoctorReport, PendingEntry, PendingList, Settings } from '../shared/model.ts';
 import type { PendingItem } from '../vfs/parts.ts';
 import type { ActivityFeed } from './activity-feed.ts';
+import type { ConflictNotices } from './conflict-notices.ts';
 import type { MountController } from './mount-controller.ts';
 import type { MountManager } from './mount-manager.ts';
 import { HostError } from './problem.ts';
@@ -15,6 +16,7 @@ export interface HandlerParts {
   readonly manager: MountManager;
   readonly feed: ActivityFeed;
   readonly publisher: StatePublisher;
+  readonly conflicts: ConflictNotices;
   readonly settings: SettingsStore;
   readonly onSettings: (settings: Settings) => void;
   readonly runDoctor: () => Promise<DoctorReport>;
@@ -25,7 +27,7 @@ export interface HandlerParts {
 const maxListedItems = 5000;
 
 export function createHandlers(parts: HandlerParts): CoreHandlers {
-  const { manager, feed, publisher, settings } = parts;
+  const { manager, feed, publisher, settings, conflicts } = parts;
   const idsOf = (target: string | null) =>
     target === null ? null : manager.targets(target).map((controller) => controller.record.id);
   return {
@@ -43,6 +45,7 @@ export function createHandlers(parts: HandlerParts): CoreHandlers {
     'mounts:forget': async ({ mountId }) => {
       await manager.forget(mountId);
       feed.forget(mountId);
+      conflicts.forget(mountId);
       return null;
     },
     'mounts:dismiss': ({ mountId }) => {
@@ -68,6 +71,12 @@ export function createHandlers(parts: HandlerParts): CoreHandlers {
     },
     'mounts:resume': async ({ target }) => {
       await Promise.all(manager.targets(target).map((controller) => controller.setPaused(false)));
+      return null;
+    },
+    'mounts:conflicts': ({ target }) =>
+      conflicts.list(idsOf(target) ?? manager.all().map((each) => each.record.id)),
+    'mounts:resolve': async ({ mountId, conflictId, choice }) => {
+      await conflicts.resolve(mountId, conflictId, choice);
       return null;
     },
     'activity:subscribe': ({ target }, caller) => feed.subscribe(caller, idsOf(target)),

@@ -12,6 +12,7 @@ import type { Places } from '../shared/places.ts';
 import { ActivityFeed } from './activity-feed.ts';
 import { runCommand } from './command-runner.ts';
 import type { RunCommand } from './command-runner.ts';
+import { ConflictNotices } from './conflict-notices.ts';
 import { ControlServer } from './control-server.ts';
 import { runDoctor } from './doctor.ts';
 import type { EngineFactory } from './engine/engine.ts';
@@ -76,13 +77,22 @@ export async function startHost(options: HostOptions): Promise<Host> {
     demo: options.demo,
     token: tokenOrigin,
     quitting,
-    mounts: manager.views(),
+    mounts: manager.views().map((view) => {
+      const count = conflicts.count(view.id);
+      return count === 0 ? view : { ...view, conflicts: count };
+    }),
   }));
   const feed = new ActivityFeed((watched) => {
     for (const controller of manager.all()) controller.engine.watch(watched);
   });
 
   const dataDirOf = (id: string) => join(places.dataDir, 'mounts', id);
+  const conflicts = new ConflictNotices({
+    dataDirOf,
+    log,
+    settle: (id, settlement) => manager.byId(id).engine.current.settleConflict(settlement),
+    onChange: () => publisher.changed(),
+  });
   const createController = (record: MountRecord): MountController => {
     const controller = new MountController({
       record,
@@ -115,7 +125,13 @@ export async function startHost(options: HostOptions): Promise<Host> {
         manager.noteChange(controller);
         publisher.changed();
       },
-      onActivity: (events, dropped) => feed.add(record.id, record.source, events, dropped),
+      onActivity: (events, dropped) => {
+        conflicts.noteActivity(record.id, events);
+        feed.add(record.id, record.source, events, dropped);
+      },
+    });
+    conflicts.load(record.id, record.source).catch((error: unknown) => {
+      log.error('The conflicts of a mount could not be read', { source: record.source }, error);
     });
     if (feed.isWatched) controller.engine.watch(true);
     return controller;
@@ -158,6 +174,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
   const takeDown = async () => {
     await manager.quit();
     publisher.close();
+    await conflicts.settled();
     await control.close();
     ended();
   };
@@ -166,6 +183,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     manager,
     feed,
     publisher,
+    conflicts,
     settings,
     onSettings: (changed) => options.onSettings?.(changed),
     runDoctor: async () => {

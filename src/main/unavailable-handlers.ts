@@ -1,12 +1,10 @@
-// The channels that only a shell with a panel brings (account, browsing, conflicts, the panel's address), refused where there is none.
+// The channels that only a shell with a panel brings (account, browsing, folders, the panel's address), refused where there is none.
 
 import type { Handlers } from '../shared/contract.ts';
 import { HostError } from './problem.ts';
 
 export const panelChannels = [
   'mounts:open',
-  'mounts:conflicts',
-  'mounts:resolve',
   'account:get',
   'account:signIn',
   'account:signOut',
@@ -25,8 +23,6 @@ function refuse(): never {
 
 export const unavailablePanelHandlers: PanelHandlers = {
   'mounts:open': refuse,
-  'mounts:conflicts': refuse,
-  'mounts:resolve': refuse,
   'account:get': refuse,
   'account:signIn': refuse,
   'account:signOut': refuse,

@@ -1,5 +1,6 @@
 // An engine without a thread, a Hub or a network: does what the test says and remembers what was asked. For tests of the host.
 
+import type { ConflictSettlement } from '../../src/main/engine/settle-conflict.ts';
 import type {
   Engine,
   EngineFactory,
@@ -84,6 +85,11 @@ export class FakeEngine implements Engine {
   setPaused(paused: boolean): Promise<void> {
     this.#world.note(paused ? 'pause' : 'resume');
     this.paused = paused;
+    return Promise.resolve();
+  }
+
+  settleConflict({ path, keep }: ConflictSettlement): Promise<void> {
+    this.#world.note(`keep ${keep} of ${path}`);
     return Promise.resolve();
   }
 

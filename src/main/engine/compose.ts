@@ -7,6 +7,7 @@ import { startNfsServer } from '../../nfs/nfs-server.ts';
 import { VirtualFs } from '../../vfs/virtual-fs.ts';
 import { loadHandleKey } from '../secrets.ts';
 import type { EngineSpec } from './engine.ts';
+import { settleConflict } from './settle-conflict.ts';
 import type { EngineSurroundings, OpenedFileSystem, OpenFileSystem } from './engine-runtime.ts';
 
 export type OpenRemote = (
@@ -58,6 +59,7 @@ function opened(
     counters: () => fileSystem.counters(),
     drainActivity: () => fileSystem.activity.drain(),
     isOnline: () => fileSystem.status().online,
+    settleConflict: (settlement) => settleConflict(fileSystem, settlement),
     listen: (options) =>
       startNfsServer({
         fileSystem,

@@ -2,6 +2,7 @@
 // about restarts: a thread that dies is reported once by `lost`.
 
 import { Worker } from 'node:worker_threads';
+import type { ConflictSettlement } from './settle-conflict.ts';
 import type { Log } from '../../shared/log.ts';
 import type { PendingTotals, Problem } from '../../shared/model.ts';
 import { EngineError } from './engine.ts';
@@ -88,6 +89,10 @@ export class EngineClient implements Engine {
 
   async setPaused(paused: boolean): Promise<void> {
     await this.#call('setPaused', paused);
+  }
+
+  async settleConflict(settlement: ConflictSettlement): Promise<void> {
+    await this.#call('settleConflict', settlement);
   }
 
   close(): Promise<PendingTotals> {

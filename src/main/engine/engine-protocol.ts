@@ -6,6 +6,7 @@ import type { LogFields } from '../../shared/log.ts';
 import type { PendingTotals, Problem } from '../../shared/model.ts';
 import type { PendingItem } from '../../vfs/parts.ts';
 import type { EngineSource, EngineSpec, EngineStatus, ListenOptions } from './engine.ts';
+import type { ConflictSettlement } from './settle-conflict.ts';
 
 /** Requests with their answers. */
 export interface EngineCalls {
@@ -21,6 +22,7 @@ export interface EngineCalls {
   readonly retryNow: { readonly argument: string | null; readonly result: null };
   readonly discard: { readonly argument: string | null; readonly result: null };
   readonly setPaused: { readonly argument: boolean; readonly result: null };
+  readonly settleConflict: { readonly argument: ConflictSettlement; readonly result: null };
   readonly close: { readonly argument: null; readonly result: PendingTotals };
 }
 export type CallName = keyof EngineCalls;

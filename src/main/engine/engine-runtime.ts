@@ -11,6 +11,7 @@ import { trimActivity } from './activity-trim.ts';
 import type { EngineSource, EngineSpec, EngineStatus, ListenOptions } from './engine.ts';
 import { maxPendingItems } from './engine-protocol.ts';
 import type { CallMessage, FromEngine, ToEngine } from './engine-protocol.ts';
+import type { ConflictSettlement } from './settle-conflict.ts';
 
 export interface RunningServer {
   readonly port: number;
@@ -26,6 +27,7 @@ export interface OpenedFileSystem {
   counters(): Counters;
   drainActivity(): { readonly events: readonly ActivityEvent[]; readonly dropped: number };
   isOnline(): boolean;
+  settleConflict(settlement: ConflictSettlement): Promise<void>;
   listen(options: ListenOptions): Promise<RunningServer>;
   /** Stops sending; what is unsent stays on disk. */
   close(): Promise<void>;
@@ -136,12 +138,16 @@ export class EngineRuntime {
         return this.#close();
       case 'flush':
         return this.#flush(signal);
+      case 'settleConflict':
+        return this.#settleConflict(call.argument);
       default:
         return Promise.resolve(this.#performAtOnce(call));
     }
   }
 
-  #performAtOnce(call: Exclude<CallMessage, { name: 'open' | 'listen' | 'close' | 'flush' }>): unknown {
+  #performAtOnce(
+    call: Exclude<CallMessage, { name: 'open' | 'listen' | 'close' | 'flush' | 'settleConflict' }>,
+  ): unknown {
     const { uploads } = this.#opened();
     switch (call.name) {
       case 'setMountWindow':
@@ -198,6 +204,11 @@ export class EngineRuntime {
   async #listen(options: ListenOptions): Promise<number> {
     this.#server ??= await this.#opened().listen(options);
     return this.#server.port;
+  }
+
+  async #settleConflict(settlement: ConflictSettlement): Promise<null> {
+    await this.#opened().settleConflict(settlement);
+    return null;
   }
 
   async #flush(signal: AbortSignal): Promise<null> {

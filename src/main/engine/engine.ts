@@ -4,6 +4,7 @@
 import type { ActivityEvent, Counters } from '../../shared/activity.ts';
 import type { PendingTotals, Problem } from '../../shared/model.ts';
 import type { PendingItem } from '../../vfs/parts.ts';
+import type { ConflictSettlement } from './settle-conflict.ts';
 
 /** Everything `open` needs; plain data, so that it can be handed to a worker. */
 export interface EngineSpec {
@@ -71,6 +72,8 @@ export interface Engine {
   /** Gives up one local change, or with null all of them, for good. */
   discard(itemId: string | null): Promise<void>;
   setPaused(paused: boolean): Promise<void>;
+  /** Ends a conflict of which both versions were kept. */
+  settleConflict(settlement: ConflictSettlement): Promise<void>;
   /** Stops the listener, then the file system; what is unsent stays on disk. Resolves to what is left. Idempotent. */
   close(): Promise<PendingTotals>;
 }
