@@ -40,6 +40,13 @@ export interface StagedFileOwner {
   pathOf(ino: number): string | null;
 }
 
+export interface RunningMerge {
+  /** Bytes of the upper layer that the lower file has as well. */
+  readonly inLower: ExtentMap;
+  /** Takes each write to the upper layer. */
+  mirror(data: Uint8Array, offset: number): void;
+}
+
 /** Ranges of a layer on their way to the disk and the index. */
 interface Claim {
   readonly layer: StagedLayer;
@@ -55,8 +62,8 @@ export class StagedFile {
   lower: StagedLayer | null = null;
   /** A version of it is being sent: `lower` must not change. */
   isFrozen = false;
-  /** Set while layers are merged: what is written meanwhile goes to both. */
-  mirror: ((data: Uint8Array, offset: number) => void) | null = null;
+  /** Set while layers are merged. */
+  merge: RunningMerge | null = null;
   merging: Promise<void> | null = null;
   /** Why its bytes cannot be trusted; reads and writes fail, the rest of the mount works. */
   damage: string | null = null;
@@ -106,7 +113,7 @@ export class StagedFile {
     top.file.write(data, offset);
     this.#putRow(top);
     top.noteWritten(offset, offset + data.length);
-    this.mirror?.(data, offset);
+    this.merge?.mirror(data, offset);
     this.#owner.disk.step('written');
   }
 
@@ -120,7 +127,7 @@ export class StagedFile {
         return;
       }
       // A layer that is being merged holds copies of what is above it.
-      const layers = this.mirror !== null && this.lower !== null ? [this.top, this.lower] : [this.top];
+      const layers = this.merge !== null && this.lower !== null ? [this.top, this.lower] : [this.top];
       for (const layer of layers) {
         this.#putRow(layer);
         index.cut(layer.id, sizeBytes);
@@ -187,24 +194,14 @@ export class StagedFile {
 
   async #commitRound(): Promise<void> {
     const { database, disk } = this.#owner;
-    const isMerging = this.mirror !== null;
-    const layers = this.lower === null ? [this.top] : [this.lower, this.top];
-    const claims = layers
-      .filter((layer) => layer.pending.count > 0)
-      .map((layer): Claim => ({ layer, ranges: layer.claimPending() }));
+    const claims = this.#claimPending();
     if (claims.length === 0 && this.#isIndexSynced) return;
     let isSynced = false;
     try {
-      // While layers are merged the lower file holds copies of what is above it, and takes over when that is done.
-      if (isMerging) {
-        for (const layer of layers) {
-          if (!claims.some((claim) => claim.layer === layer)) claims.push({ layer, ranges: new ExtentMap() });
-        }
-      }
       await syncAll(claims.map((claim) => this.#syncLayer(claim)));
       disk.step('data-synced');
       await this.#syncName(claims);
-      for (const claim of claims) await this.#indexSynced(claim, isMerging ? layers : [claim.layer]);
+      for (const claim of claims) await this.#indexSynced(claim);
       isSynced = true;
       disk.step('index-written');
     } finally {
@@ -219,6 +216,19 @@ export class StagedFile {
       throw error;
     }
     disk.step('committed');
+  }
+
+  #claimPending(): Claim[] {
+    const { top, lower, merge } = this;
+    const claims: Claim[] = [];
+    if (top.pending.count > 0) claims.push({ layer: top, ranges: top.claimPending() });
+    if (lower === null) return claims;
+    // The lower file takes over when the merge is done: what it has of the claimed bytes must then be as safe there.
+    const copied = merge === null ? [] : claims.map(({ ranges }) => ranges.intersect(merge.inLower));
+    if (lower.pending.count > 0 || copied.length > 0) {
+      claims.push({ layer: lower, ranges: lower.claimPending(copied[0]) });
+    }
+    return claims;
   }
 
   async #syncLayer({ layer, ranges }: Claim): Promise<void> {
@@ -258,17 +268,14 @@ export class StagedFile {
     this.#owner.disk.step('directory-synced');
   }
 
-  async #indexSynced({ ranges }: Claim, claimants: readonly StagedLayer[]): Promise<void> {
+  async #indexSynced({ layer, ranges }: Claim): Promise<void> {
     // Asked again after every pause: a truncation may have cut the ranges, and a layer may be gone.
     for (let position = 0; ;) {
       const slice = ranges.within(position, Number.MAX_SAFE_INTEGER, indexSlice);
       const last = slice.at(-1);
-      if (last === undefined) return;
-      for (const layer of claimants) {
-        if (this.#isGone(layer)) continue;
-        this.#putRow(layer);
-        this.#owner.index.addExtents(layer.id, slice);
-      }
+      if (last === undefined || this.#isGone(layer)) return;
+      this.#putRow(layer);
+      this.#owner.index.addExtents(layer.id, slice);
       position = last.end;
       if (slice.length === indexSlice) await new Promise((resolve) => setImmediate(resolve));
     }

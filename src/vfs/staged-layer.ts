@@ -78,9 +78,10 @@ export class StagedLayer {
     this.pending.add(start - (start % block), Math.ceil(end / block) * block);
   }
 
-  /** Hands out the pending ranges to be synced; `pending` starts anew. Give them back by `settleClaim`. */
-  claimPending(): ExtentMap {
+  /** Hands out the pending ranges to be synced; `pending` starts anew. Give them back by `settleClaim`. `further` is claimed too. */
+  claimPending(further?: ExtentMap): ExtentMap {
     const claim = this.pending.intersect(this.extents);
+    if (further !== undefined) claim.addAll(further);
     this.pending = new ExtentMap();
     this.claims.add(claim);
     return claim;

@@ -3,9 +3,10 @@
 //
 // Every step leaves both a running program and a restart with the same bytes, because the upper layer hides what is copied:
 // cut the lower layer to what is still visible, copy, sync, trust the copied ranges in the lower layer, drop the upper one.
-// Writes that come meanwhile go to both files (`mirror`), and a commit syncs and trusts both.
+// Writes that come meanwhile go to both files, and a commit syncs and trusts both.
 
 import { fromDiskError } from './disk-error.ts';
+import { ExtentMap } from './extents.ts';
 import type { FsError } from './fs-error.ts';
 import type { StagedFile, StagedFileOwner } from './staged-file.ts';
 import type { StagedLayer } from './staged-layer.ts';
@@ -27,21 +28,27 @@ export async function mergeLayers(file: StagedFile, owner: StagedFileOwner): Pro
   }
   cutToVisible(owner, top, lower);
   let mirrorFailure: FsError | null = null;
-  file.mirror = (data, offset) => {
-    try {
-      lower.file.write(data, offset);
-    } catch (error) {
-      mirrorFailure ??= fromDiskError(error, 'merge', owner.pathOf(file.ino));
-    }
+  const inLower = new ExtentMap();
+  file.merge = {
+    inLower,
+    mirror(data, offset) {
+      try {
+        lower.file.write(data, offset);
+        inLower.add(offset, offset + data.length);
+      } catch (error) {
+        inLower.remove(offset, offset + data.length);
+        mirrorFailure ??= fromDiskError(error, 'merge', owner.pathOf(file.ino));
+      }
+    },
   };
   try {
-    await copyUp(file, top, lower);
+    await copyUp(file, top, lower, inLower);
     owner.disk.step('merge-copied');
     await finish(file, owner, top, lower, () => {
       if (mirrorFailure !== null) throw mirrorFailure;
     });
   } finally {
-    file.mirror = null;
+    file.merge = null;
   }
 }
 
@@ -52,7 +59,12 @@ function cutToVisible(owner: StagedFileOwner, top: StagedLayer, lower: StagedLay
   });
 }
 
-async function copyUp(file: StagedFile, top: StagedLayer, lower: StagedLayer): Promise<void> {
+async function copyUp(
+  file: StagedFile,
+  top: StagedLayer,
+  lower: StagedLayer,
+  inLower: ExtentMap,
+): Promise<void> {
   const scratch = new Uint8Array(sliceBytes);
   for (let position = 0; !file.isForgotten;) {
     const index = top.extents.indexAfter(position);
@@ -66,6 +78,7 @@ async function copyUp(file: StagedFile, top: StagedLayer, lower: StagedLayer): P
     // A truncation may have cut some of it meanwhile.
     for (const range of top.extents.within(start, start + length)) {
       top.file.copyTo(lower.file, scratch, range.start, range.end - range.start);
+      inLower.add(range.start, range.end);
     }
     position = start + length;
   }
