@@ -115,7 +115,10 @@ export type MountTable = { readonly [N in StateName]: { readonly [T in EventType
 
 export const idleState: MountState = { name: 'idle' };
 
-/** Longest stay in each moving state, null where nothing is under way. Attaching includes the time a person needs for a password. */
+/**
+ * Longest stay in each moving state, null where nothing is under way. Connecting: the Hub client repeats its requests before it falls back
+ * on what it remembers of the source. Attaching: a person may have to type a password.
+ */
 export function timeoutMsOf(state: MountState, drainTimeoutMs: number): number | null {
   switch (state.name) {
     case 'idle':
@@ -124,7 +127,7 @@ export function timeoutMsOf(state: MountState, drainTimeoutMs: number): number |
     case 'failed':
       return null;
     case 'connecting':
-      return 90_000;
+      return 180_000;
     case 'attaching':
       return 180_000;
     case 'draining':

@@ -236,7 +236,7 @@ test('a Hub that never answers fails the mount in time', async () => {
   world.engines.hold('open');
   world.controller.dispatch({ type: 'mountRequested' });
   await world.settle();
-  world.clock.advance(90_000);
+  world.clock.advance(180_000);
   assert.equal(world.controller.state.name, 'failed');
   assert.equal(world.controller.view().lastError?.code, 'timeout');
   world.engines.release('open');
