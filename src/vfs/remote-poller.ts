@@ -39,8 +39,13 @@ export class RemotePoller {
   #timer: Timer | null = null;
   #round: Promise<void> | null = null;
   #stream: Promise<void> | null = null;
-  #isStreaming = false;
+  /** Monotonic time since when events come; null while they do not. */
+  #streamSince: number | null = null;
+  #probedAt: number | null = null;
+  /** Everything known agreed with the Hub as of this token. */
   #token: string | null;
+  /** A newer token whose changes came, or are about to come, as events. */
+  #followedToken: string | null = null;
   #reason: string | null = null;
   #lastError: string | null = null;
   #checkedAt: number | null = null;
@@ -74,6 +79,7 @@ export class RemotePoller {
   /** Probes at once; resolves when everything known agrees with the Hub, rejects where it cannot be reached. */
   async refresh(): Promise<void> {
     if (this.#round !== null) await this.#round.catch(() => undefined);
+    this.#probedAt = null;
     await (this.#round ?? this.#startRound());
   }
 
@@ -82,7 +88,7 @@ export class RemotePoller {
       online: this.#reason === null,
       reason: this.#reason,
       checkedAt: this.#checkedAt,
-      mode: this.#isStreaming ? 'events' : 'polling',
+      mode: this.#streamSince === null ? 'polling' : 'events',
       lastError: this.#lastError,
     };
   }
@@ -120,12 +126,26 @@ export class RemotePoller {
   async #probe(): Promise<void> {
     // A first listing that runs already may be older than the token.
     const running = this.#tree.listingNow();
+    const areEventsTrusted = this.#areEventsTrusted();
+    this.#probedAt = this.#clock.monotonic();
     const token = await this.#remote.probe(this.#abort.signal);
     this.#checkedAt = this.#clock.now();
     this.noteOutcome(null);
     if (token === this.#token) return;
+    if (areEventsTrusted && this.#streamSince !== null) {
+      // One round behind, so that an event lost with its stream is found by listing.
+      if (this.#followedToken !== null) this.#saveToken(this.#followedToken);
+      this.#followedToken = token;
+      return;
+    }
     await this.#tree.relist([...this.#tree.knownDirectories(), ...running]);
     this.#saveToken(token);
+  }
+
+  /** The stream was already established when the last probe was sent, so every later change is an event. */
+  #areEventsTrusted(): boolean {
+    if (this.#streamSince === null || this.#probedAt === null) return false;
+    return this.#probedAt - this.#streamSince >= this.#intervalMs;
   }
 
   /** Only after everything was listed: a restart in between must look again. */
@@ -147,7 +167,7 @@ export class RemotePoller {
       const changes = this.#remote.changes(signal);
       if (changes === null) return;
       try {
-        this.#isStreaming = true;
+        this.#streamSince = this.#clock.monotonic();
         for await (const change of changes) {
           attempts = 0;
           this.#checkedAt = this.#clock.now();
@@ -156,7 +176,8 @@ export class RemotePoller {
       } catch (error) {
         this.noteOutcome(error);
       } finally {
-        this.#isStreaming = false;
+        this.#streamSince = null;
+        this.#followedToken = null;
       }
       if (signal.aborted) return;
       await this.#pause(reconnectDelaysMs[Math.min(attempts, reconnectDelaysMs.length - 1)] ?? 60_000);

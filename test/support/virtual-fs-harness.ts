@@ -4,6 +4,7 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
 import { silentLog } from '../../src/shared/log.ts';
 import type { Attributes, Caller, SetAttributes } from '../../src/vfs/file-system.ts';
@@ -73,6 +74,15 @@ export class FsHarness {
     cpSync(this.#dataDir, copy, { recursive: true });
     this.#dataDir = copy;
     await killed.close();
+    this.fs = await this.#openAgain();
+  }
+
+  /** Closes, changes the catalogue behind its back, and opens again. */
+  async edit(change: (database: DatabaseSync) => void): Promise<void> {
+    await this.fs.close();
+    const database = new DatabaseSync(join(this.#dataDir, 'catalogue.db'));
+    change(database);
+    database.close();
     this.fs = await this.#openAgain();
   }
 

@@ -192,3 +192,18 @@ test('opening does not need the Hub, and what is unknown is asked for until it a
   assert.deepEqual(await h.names(), ['a']);
   assert.equal(h.fs.status().online, true);
 });
+
+test('a file whose name a damaged catalogue lost appears in the top folder with its unsent bytes', async (t) => {
+  const h = await FsHarness.open(t);
+  await h.mkdir('d');
+  const ino = await h.write('d/precious', 'unsent');
+  await h.write('d/other', 'fine');
+  await h.edit((database) => database.exec(`DELETE FROM entry WHERE ino = ${ino}`));
+  assert.deepEqual(await h.names(), ['d', `recovered-${ino}`]);
+  assert.deepEqual(await h.names('d'), ['other']);
+  assert.equal(await h.read(`recovered-${ino}`), 'unsent');
+  await h.flush();
+  assert.equal(h.remote.text(`recovered-${ino}`), 'unsent');
+  await h.edit((database) => database.exec("INSERT INTO entry VALUES (99, 3, 98, 'ghost', NULL, NULL)"));
+  assert.deepEqual(await h.names(), ['d', `recovered-${ino}`]);
+});

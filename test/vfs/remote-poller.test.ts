@@ -163,3 +163,24 @@ test('a read-only repo follows its revision', async (t) => {
   assert.equal(await h.read('config.json'), '{"a":2}');
   assert.deepEqual(await h.names(), ['config.json']);
 });
+
+test('while events come a changed token lists nothing, and what was lost with a stream is found', async (t) => {
+  const remote = new MemoryRemoteStore({ events: true });
+  remote.put('d/a', 'A');
+  const h = await FsHarness.open(t, remote);
+  await h.names('d');
+  await h.clock.advanceAsync(90_000);
+  remote.calls.length = 0;
+  for (let index = 0; index < 5; index += 1) {
+    remote.put(`d/new-${index}`, 'x');
+    await h.clock.advanceAsync(30_000);
+  }
+  assert.equal((await h.names('d')).length, 6);
+  assert.deepEqual(remote.callsOf('list'), []);
+  remote.dropEvents();
+  await settle();
+  remote.delete('d/a');
+  await h.clock.advanceAsync(2_000);
+  assert.equal((await h.names('d')).length, 5);
+  assert.deepEqual(remote.callsOf('list').toSorted(), ['', 'd']);
+});
