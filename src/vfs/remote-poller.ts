@@ -1,7 +1,7 @@
 // Notices that another client changed the source: by pushed events where the Hub has them, else by a cheap probe. What changed
 // is looked at again through the remote tree. Also knows whether the Hub can be reached. Used by the facade.
 
-import type { RemoteChange, RemoteStore } from '../hub/remote-store.ts';
+import { HubError, type RemoteChange, type RemoteStore } from '../hub/remote-store.ts';
 import type { Clock, Log, Timer } from '../shared/log.ts';
 import { applySchema } from './catalogue-database.ts';
 import { inodeFlag } from './inode-columns.ts';
@@ -72,7 +72,7 @@ export class RemotePoller {
   }
 
   start(): void {
-    this.#startRound();
+    void this.#startRound();
     this.#stream = this.#follow();
   }
 
@@ -101,10 +101,12 @@ export class RemotePoller {
       this.#reason = null;
       return;
     }
-    const message = error instanceof Error ? error.message : String(error);
+    const message = error instanceof Error ? error.message : 'an unknown failure';
+    this.#lastError = message;
+    // A full disk or a folder renamed while it was listed says nothing about the Hub.
+    if (!(error instanceof HubError)) return;
     if (this.#reason === null) this.#log.warn('The Hub cannot be reached', { cause: message });
     this.#reason = message;
-    this.#lastError = message;
   }
 
   // ---- probing ------------------------------------------------------------------------------------------------------------
