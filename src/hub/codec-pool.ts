@@ -18,11 +18,14 @@ export interface UploadCodec {
 }
 
 export interface CodecPool {
-  open(): UploadCodec;
+  /** `expectedBytes` is about how much will be pushed; little is not worth a thread. */
+  open(expectedBytes: number): UploadCodec;
   close(): Promise<void>;
 }
 
 const idleMs = 10_000;
+/** Under a millisecond of work; starting a thread takes 30. */
+const inlineBytes = 128 * 1024;
 const workerFile = import.meta.url.endsWith('.ts') ? './codec-worker.ts' : './codec-worker.js';
 
 interface Job {
@@ -102,7 +105,8 @@ class ThreadPool implements CodecPool {
     this.#clock = clock;
   }
 
-  open(): UploadCodec {
+  open(expectedBytes: number): UploadCodec {
+    if (!this.#closed && expectedBytes <= inlineBytes) return openInline();
     const thread = this.#pick();
     const stream = this.#nextNumber();
     thread.streams += 1;
@@ -167,17 +171,16 @@ export function createCodecPool(maxThreads: number, clock: HubClock): CodecPool 
   return new ThreadPool(maxThreads, clock);
 }
 
-/** Codecs on the calling thread, for tests and for uploads too small to be worth a thread. */
+/** Codecs on the calling thread, for tests. */
 export function createInlineCodec(): CodecPool {
+  return { open: openInline, close: () => Promise.resolve() };
+}
+
+function openInline(): UploadCodec {
+  const stream = new CodecStream();
   return {
-    open: () => {
-      const stream = new CodecStream();
-      return {
-        push: (block, last) => Promise.resolve().then(() => stream.push(block, last)),
-        encode: (wanted) => Promise.resolve().then(() => stream.encode(wanted)),
-        close: () => undefined,
-      };
-    },
-    close: () => Promise.resolve(),
+    push: (block, last) => Promise.resolve().then(() => stream.push(block, last)),
+    encode: (wanted) => Promise.resolve().then(() => stream.encode(wanted)),
+    close: () => undefined,
   };
 }

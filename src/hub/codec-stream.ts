@@ -3,7 +3,7 @@
 
 import { Chunker } from '../xet/chunker.ts';
 import { chunkHash, hashSizeBytes } from '../xet/hash.ts';
-import { encodeChunk } from '../xet/xorb.ts';
+import { ChunkEncoder } from '../xet/xorb.ts';
 
 /** Chunks that a push completed, in order, as flat arrays that cross threads cheaply. */
 export interface ChunkedBlock {
@@ -20,6 +20,7 @@ export interface EncodedBlock {
 
 export class CodecStream {
   readonly #chunker = new Chunker();
+  readonly #encoder = new ChunkEncoder();
   /** Plain chunks that were reported and not yet resolved by `encode`, oldest first. */
   #held: Uint8Array[] = [];
 
@@ -45,7 +46,7 @@ export class CodecStream {
   /** Resolves the oldest `wanted.length` chunks: those marked non-zero are encoded, the others dropped. */
   encode(wanted: Uint8Array): EncodedBlock {
     const resolved = this.#held.splice(0, wanted.length);
-    const parts = resolved.filter((_, i) => wanted[i] !== 0).map((chunk) => encodeChunk(chunk));
+    const parts = resolved.filter((_, i) => wanted[i] !== 0).map((chunk) => this.#encoder.encode(chunk));
     const total = parts.reduce((sum, part) => sum + part.length, 0);
     const bytes = new Uint8Array(total);
     let at = 0;

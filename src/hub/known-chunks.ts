@@ -73,6 +73,13 @@ export class KnownChunks {
     await this.#store.put(hash, manifest);
   }
 
+  /** A kept list that does not make its file is dropped; returns whether it did not. */
+  dropIfWrong(hash: Uint8Array, manifest: Manifest): boolean {
+    if (equalHashes(manifest.fileHash(), hash)) return false;
+    this.#store.forget(hash);
+    return true;
+  }
+
   /** The CAS refused chunks that it was believed to have. */
   forgetAll(): void {
     this.#recent.clear();
@@ -134,7 +141,7 @@ export class ChunkVerifier {
   readonly #known: KnownChunks;
   readonly #hash: Uint8Array;
   readonly #sizeBytes: number;
-  readonly #manifest: Manifest | null;
+  #manifest: Manifest | null;
 
   constructor(known: KnownChunks, hash: Uint8Array, sizeBytes: number, manifest: Manifest | null) {
     this.#known = known;
@@ -156,16 +163,15 @@ export class ChunkVerifier {
       return hash;
     }
     const position = this.#manifest.chunkStartingAt(offset);
-    if (position === -1 || !equalHashes(this.#manifest.hashAt(position), hash)) {
-      throw new HubError(
-        'corrupt',
-        `A chunk of file ${hashToHex(this.#hash).slice(0, 12)} has another hash than it must`,
-        {
-          retryable: true,
-        },
-      );
+    if (position !== -1 && equalHashes(this.#manifest.hashAt(position), hash)) return hash;
+    if (this.#known.dropIfWrong(this.#hash, this.#manifest)) {
+      this.#manifest = null;
+      return hash;
     }
-    return hash;
+    const name = hashToHex(this.#hash).slice(0, 12);
+    throw new HubError('corrupt', `A chunk of file ${name} has another hash than it must`, {
+      retryable: true,
+    });
   }
 }
 

@@ -1,6 +1,6 @@
 // Keeps chunk lists of files on disk (SQLite), by file hash, and finds chunks in them by hash. A cache: bounded, least
-// recently used leave first, and a damaged database is set aside and begun anew. One database per endpoint, because what one
-// CAS has, another need not have.
+// recently used leave first; a damaged database is set aside and begun anew, and one that fails in use counts as empty. One
+// database per endpoint, because what one CAS has, another need not have.
 
 import { createHash } from 'node:crypto';
 import { mkdirSync, renameSync } from 'node:fs';
@@ -24,7 +24,8 @@ const evictToPart = 0.8;
 const maxInMemory = 16;
 /** Rows written between two turns of the event loop. */
 const indexRowsPerTurn = 512;
-const busyTimeoutMs = 2000;
+/** The caller's thread serves files; another process at the same database makes this a miss, not a wait. */
+const busyTimeoutMs = 50;
 
 const schema = `
   CREATE TABLE IF NOT EXISTS manifest (
@@ -40,7 +41,7 @@ const schema = `
 function openDatabase(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: busyTimeoutMs });
   try {
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;');
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
     database.exec(schema);
     return database;
   } catch (cause) {
@@ -62,6 +63,7 @@ interface Loaded {
 export class ManifestStore {
   readonly #database: DatabaseSync;
   readonly #limitBytes: number;
+  readonly #log: HubLog;
   readonly #byHash: StatementSync;
   readonly #byId: StatementSync;
   readonly #touch: StatementSync;
@@ -80,6 +82,7 @@ export class ManifestStore {
     const name = createHash('sha256').update(options.endpoint).digest('hex').slice(0, 12);
     const file = path.join(options.directory, `manifests-${name}.db`);
     this.#database = openOrReplace(file, options.log);
+    this.#log = options.log;
     this.#limitBytes = options.limitBytes ?? defaultLimitBytes;
     this.#byHash = this.#database.prepare('SELECT id, body FROM manifest WHERE file_hash = ?');
     this.#byId = this.#database.prepare('SELECT file_hash, body FROM manifest WHERE id = ?');
@@ -99,7 +102,10 @@ export class ManifestStore {
   }
 
   get(fileHash: Uint8Array): Manifest | null {
-    if (this.#closed) return null;
+    return this.#tolerate(null, () => this.#get(fileHash));
+  }
+
+  #get(fileHash: Uint8Array): Manifest | null {
     const key = hashToHex(fileHash);
     const loaded = this.#loaded.get(key);
     if (loaded !== undefined) {
@@ -114,25 +120,36 @@ export class ManifestStore {
 
   /** Keeps the list of a file whose hash was verified. Its chunks can be found at once for those in memory, else a little later. */
   async put(fileHash: Uint8Array, manifest: Manifest): Promise<void> {
-    if (this.#closed || manifest.count === 0) return;
-    const body = manifest.encode();
-    if (body.length > this.#limitBytes * evictToPart) return;
-    this.#useCounter += 1;
-    const row = this.#insert.get(fileHash, this.#useCounter, body);
-    if (row === undefined) return;
-    const id = Number(row['id']);
-    this.#remember(hashToHex(fileHash), { id, manifest });
-    this.#totalBytes += body.length;
-    if (this.#totalBytes > this.#limitBytes) this.#evict();
+    const id = this.#tolerate(null, () => this.#add(fileHash, manifest));
+    if (id === null) return;
     for (let at = 0; at < manifest.count && !this.#closed; at += indexRowsPerTurn) {
-      this.#indexRows(id, manifest, at, Math.min(manifest.count, at + indexRowsPerTurn));
+      const end = Math.min(manifest.count, at + indexRowsPerTurn);
+      this.#tolerate(undefined, () => this.#indexRows(id, manifest, at, end));
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
+  /** The row's id, null if the list is there already or is too long to keep. */
+  #add(fileHash: Uint8Array, manifest: Manifest): number | null {
+    if (manifest.count === 0) return null;
+    const body = manifest.encode();
+    if (body.length > this.#limitBytes * evictToPart) return null;
+    this.#useCounter += 1;
+    const row = this.#insert.get(fileHash, this.#useCounter, body);
+    if (row === undefined) return null;
+    const id = Number(row['id']);
+    this.#remember(hashToHex(fileHash), { id, manifest });
+    this.#totalBytes += body.length;
+    if (this.#totalBytes > this.#limitBytes) this.#evict();
+    return id;
+  }
+
   /** Where the CAS has a chunk of this hash, as far as any kept list knows. */
   findChunk(hash: Uint8Array): PlacedChunk | null {
-    if (this.#closed) return null;
+    return this.#tolerate(null, () => this.#find(hash));
+  }
+
+  #find(hash: Uint8Array): PlacedChunk | null {
     const row = this.#findChunk.get(prefixOf(hash));
     if (row === undefined) return null;
     const manifest = this.#byManifestId(Number(row['manifest']));
@@ -142,20 +159,20 @@ export class ManifestStore {
     return equalHashes(chunk.hash, hash) ? chunk : null;
   }
 
-  /** The CAS lost what the list promises. */
+  /** The list proved wrong. */
   forget(fileHash: Uint8Array): void {
-    if (this.#closed) return;
     this.#loaded.delete(hashToHex(fileHash));
-    this.#database.prepare('DELETE FROM manifest WHERE file_hash = ?').run(fileHash);
+    this.#tolerate(undefined, () => {
+      this.#database.prepare('DELETE FROM manifest WHERE file_hash = ?').run(fileHash);
+    });
   }
 
   /** The CAS refused chunks it was believed to have: none of the lists can be trusted for deduplication. */
   forgetAll(): void {
-    if (this.#closed) return;
     this.#loaded.clear();
     this.#hashOfId.clear();
-    this.#database.exec('DELETE FROM manifest; DELETE FROM chunk;');
     this.#totalBytes = 0;
+    this.#tolerate(undefined, () => this.#database.exec('DELETE FROM manifest; DELETE FROM chunk;'));
   }
 
   close(): void {
@@ -165,12 +182,27 @@ export class ManifestStore {
     this.#database.close();
   }
 
+  /** A full disk or a damaged page costs knowledge, never a read or an upload. */
+  #tolerate<T>(instead: T, work: () => T): T {
+    if (this.#closed) return instead;
+    try {
+      return work();
+    } catch (cause) {
+      this.#log.warn('The database of chunk lists failed', {
+        cause: cause instanceof Error ? cause.message : null,
+      });
+      return instead;
+    }
+  }
+
   #indexRows(id: number, manifest: Manifest, start: number, end: number): void {
     this.#database.exec('BEGIN');
     try {
       for (let i = start; i < end; i += 1) this.#insertChunk.run(prefixOf(manifest.hashAt(i)), id, i);
-    } finally {
       this.#database.exec('COMMIT');
+    } catch (cause) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw cause;
     }
   }
 

@@ -144,11 +144,13 @@ export class UploadAttempt {
     const isChanged = base === null ? (): boolean => true : changedTest(content);
     const fits = (boundary: number): boolean =>
       base !== null && keptUntil(base, content, boundary) > boundary;
+    const changedBytes = content.dirty.reduce((sum, range) => sum + range.end - range.start, 0);
+    const expectedBytes = base === null ? content.sizeBytes : changedBytes;
     let at = 0;
     while (at < content.sizeBytes) {
       if (base !== null) at = this.#takeOver(base, at);
       if (at >= content.sizeBytes) return;
-      const codec = codecs.open();
+      const codec = codecs.open(expectedBytes);
       try {
         const end = await regions.run(codec, at, this.#pieces, isChanged, fits);
         this.#rechunked.push({ start: at, end });

@@ -243,7 +243,7 @@ describe('the HTTP client', () => {
     assert.equal((await failure(get({ attempts: 1, timeouts: { stallMs: 30 } }))).code, 'timeout');
     handler = (_, response) => {
       response.writeHead(200);
-      const pieces = [...'{"a":"slowly"}'];
+      const pieces = '{"a":"slowly"}'.split('');
       const next = (): void => {
         const piece = pieces.shift();
         if (piece === undefined) return void response.end();

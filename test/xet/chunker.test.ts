@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { Chunker, chunkMaxBytes, chunkMinBytes } from '../../src/xet/chunker.ts';
+import { Chunker, chunkMaxBytes, chunkMinBytes, chunkTargetBytes } from '../../src/xet/chunker.ts';
 import { noiseBytes, splitMixBytes } from './xet-samples.ts';
 
 interface Vectors {
@@ -77,6 +77,12 @@ describe('chunker', () => {
         `chunk of ${size}`,
       );
     });
+  });
+
+  test('makes chunks of about the target size', () => {
+    const cuts = boundaries(noiseBytes(20_000_000, 5), 65_536);
+    const mean = 20_000_000 / cuts.length;
+    assert.ok(mean > chunkTargetBytes * 0.8 && mean < chunkTargetBytes * 1.2, `${mean}`);
   });
 
   test('emits nothing for an empty stream and is ready for the next after finish', () => {

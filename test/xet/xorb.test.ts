@@ -5,6 +5,7 @@ import { chunkMaxBytes } from '../../src/xet/chunker.ts';
 import { XetFormatError } from '../../src/xet/errors.ts';
 import { chunkHash, hashToHex, xorbHash } from '../../src/xet/hash.ts';
 import {
+  ChunkEncoder,
   ChunkStreamDecoder,
   XorbBuilder,
   decodeChunks,
@@ -81,6 +82,24 @@ describe('xorbs', () => {
         assert.equal(Buffer.compare(decoded, plain), 0, policy);
       }
     }
+  });
+
+  test('a stream that turns from noise to text and back is compressed where it pays', () => {
+    const encoder = new ChunkEncoder();
+    const sizes = { noise: 0, text: 0 };
+    for (const kind of ['noise', 'text', 'noise', 'text'] as const) {
+      for (let i = 0; i < 40; i += 1) {
+        const plain = kind === 'noise' ? noiseBytes(65_536, i + 1) : textBytes(65_536, i + 1);
+        const encoded = encoder.encode(plain);
+        sizes[kind] += encoded.length;
+        assert.equal(
+          decodeChunks(encoded, (_, bytes) => assert.equal(Buffer.compare(bytes, plain), 0)),
+          1,
+        );
+      }
+    }
+    assert.ok(sizes.text < 80 * 65_536 * 0.75, `${sizes.text} of text`);
+    assert.ok(sizes.noise <= 80 * (65_536 + 8), `${sizes.noise} of noise`);
   });
 
   test('a footer ends the chunks', () => {
