@@ -143,7 +143,7 @@ export class MountEngine {
 
   async #close(engine: Engine): Promise<PendingTotals | null> {
     try {
-      return await engine.close();
+      return (await engine.close()) ?? this.#status?.pending ?? null;
     } catch (error) {
       // One that never opened, or died, has nothing more to say: what it knew last counts.
       this.#options.log.debug('The engine was closed without an answer', { cause: String(error) });

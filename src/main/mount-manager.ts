@@ -320,7 +320,9 @@ export class MountManager {
     if (state.name === 'mounted') this.#retries.reset(record.id);
     const problem = problemOfState(state);
     const shouldRun = record.wanted || record.unsent.files > 0 || state.name === 'orphaned';
-    if (this.#quitting || problem === null || !problem.retryable || !shouldRun) return;
+    // What is unsent is tried for ever: somebody may log in again, or give the right back.
+    const canHelp = problem !== null && (problem.retryable || record.unsent.files > 0);
+    if (this.#quitting || !canHelp || !shouldRun) return;
     if (state.name === 'failed' || state.name === 'orphaned') this.#retries.plan(record.id);
   }
 

@@ -72,6 +72,10 @@ function fakeFileSystem(): OpenedFileSystem {
     counters: () => zeroCounters,
     drainActivity: () => ({ events: events.splice(0), dropped: 0 }),
     isOnline: () => true,
+    settleConflict: ({ path, keep }) => {
+      calls.push(`keep ${keep} of ${path}`);
+      return Promise.resolve();
+    },
     listen: (options) =>
       Promise.resolve({
         port: options.port,
@@ -181,6 +185,12 @@ test('discarding everything discards each item; one id discards that one', async
   await call('discard', 'file:2');
   await call('discard', null);
   assert.deepEqual(calls, ['discard file:2', 'discard file:1', 'discard file:2']);
+});
+
+test('a choice about a conflict is passed on', async () => {
+  await call('open');
+  await call('settleConflict', { path: 'a.txt', minePath: 'a (mine).txt', keep: 'theirs' });
+  assert.deepEqual(calls, ['keep theirs of a.txt']);
 });
 
 test('a failed flush keeps its code', async () => {

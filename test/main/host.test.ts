@@ -257,6 +257,23 @@ test('changes that an earlier run kept are delivered without mounting', async ()
   assert.deepEqual(world.only().pending, { files: 0, bytes: 0 });
 });
 
+test('changes that could not be delivered are tried again, also where only a person can help', async () => {
+  await world.mount();
+  const connection = await world.connect();
+  world.engines.pending = { files: 2, bytes: 20 };
+  world.engines.flushProblem = { code: 'forbidden', message: 'the token may not write', retryable: false };
+  const wish = { target: 'bucket/demo/work', discard: false, ifUnsent: 'keep', force: false } as const;
+  await connection.call('mounts:unmount', wish);
+  await eventually(() => world.only().state === 'failed', 'given up for the moment');
+  assert.match(world.only().lastError?.message ?? '', /may not write/);
+  assert.deepEqual(world.only().pending, { files: 2, bytes: 20 });
+  world.engines.flushProblem = null;
+  await eventually(() => {
+    world.clock.advance(100);
+    return world.only().state === 'idle' && world.only().pending.files === 0;
+  }, 'delivered');
+});
+
 test('a quit does not wait longer than allowed and keeps the rest; a second one hurries', async () => {
   await world.mount();
   world.engines.pending = { files: 1, bytes: 1 };

@@ -158,6 +158,19 @@ test('what a quit could not send is remembered with the mount', async () => {
   world.engines.release('flush');
 });
 
+test('what is unsent is not forgotten when the engine never opened', async () => {
+  world.close();
+  world = new MountWorld({ unsent: { files: 4, bytes: 40 } });
+  world.engines.hold('open');
+  world.controller.dispatch({ type: 'deliverRequested' });
+  await world.settle();
+  world.controller.dispatch({ type: 'quit' });
+  world.engines.release('open');
+  await world.controller.settled();
+  assert.equal(world.controller.state.name, 'idle');
+  assert.deepEqual(world.saved.at(-1)?.unsent, { files: 4, bytes: 40 });
+});
+
 test('a discard holds uploads, unmounts, discards and closes, in this order', async () => {
   await world.mount();
   world.engines.pending = { files: 1, bytes: 5 };

@@ -22,6 +22,7 @@ export class FakeEngine implements Engine {
   windowOpen = false;
   paused = false;
   closed = false;
+  #isOpen = false;
 
   constructor(spec: EngineSpec, listener: EngineListener, world: FakeEngines) {
     this.spec = spec;
@@ -33,6 +34,7 @@ export class FakeEngine implements Engine {
     this.#world.note('open');
     await this.#world.gate('open');
     if (this.#world.openProblem !== null) throw new EngineError(this.#world.openProblem);
+    this.#isOpen = true;
     void this.report();
     return { name: 'demo/work', identifier: 'bucket/1', writable: true };
   }
@@ -93,11 +95,11 @@ export class FakeEngine implements Engine {
     return Promise.resolve();
   }
 
-  close(): Promise<PendingTotals> {
+  close(): Promise<PendingTotals | null> {
     this.#world.note('close');
     this.closed = true;
     this.listening = null;
-    return Promise.resolve(this.#world.pending);
+    return Promise.resolve(this.#isOpen ? this.#world.pending : null);
   }
 
   report(): Promise<void> {

@@ -43,7 +43,7 @@ export class EngineClient implements Engine {
   #worker: Worker | null = null;
   #nextId = 1;
   #state: 'new' | 'running' | 'over' = 'new';
-  #closing: Promise<PendingTotals> | null = null;
+  #closing: Promise<PendingTotals | null> | null = null;
 
   constructor(options: EngineClientOptions) {
     this.#options = options;
@@ -95,12 +95,12 @@ export class EngineClient implements Engine {
     await this.#call('settleConflict', settlement);
   }
 
-  close(): Promise<PendingTotals> {
+  close(): Promise<PendingTotals | null> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  async #close(): Promise<PendingTotals> {
+  async #close(): Promise<PendingTotals | null> {
     const worker = this.#worker;
     if (worker === null || this.#state !== 'running') {
       this.#state = 'over';

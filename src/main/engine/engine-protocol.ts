@@ -23,7 +23,7 @@ export interface EngineCalls {
   readonly discard: { readonly argument: string | null; readonly result: null };
   readonly setPaused: { readonly argument: boolean; readonly result: null };
   readonly settleConflict: { readonly argument: ConflictSettlement; readonly result: null };
-  readonly close: { readonly argument: null; readonly result: PendingTotals };
+  readonly close: { readonly argument: null; readonly result: PendingTotals | null };
 }
 export type CallName = keyof EngineCalls;
 

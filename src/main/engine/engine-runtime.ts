@@ -216,14 +216,14 @@ export class EngineRuntime {
     return null;
   }
 
-  async #close(): Promise<PendingTotals> {
+  async #close(): Promise<PendingTotals | null> {
     this.#closed = true;
     this.#tick?.cancel();
     const fileSystem = this.#fileSystem;
     const server = this.#server;
     this.#server = null;
     await server?.close();
-    if (fileSystem === null) return { files: 0, bytes: 0 };
+    if (fileSystem === null) return null;
     this.#report();
     const totals = fileSystem.uploads.pendingTotals();
     this.#fileSystem = null;

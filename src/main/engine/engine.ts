@@ -74,8 +74,8 @@ export interface Engine {
   setPaused(paused: boolean): Promise<void>;
   /** Ends a conflict of which both versions were kept. */
   settleConflict(settlement: ConflictSettlement): Promise<void>;
-  /** Stops the listener, then the file system; what is unsent stays on disk. Resolves to what is left. Idempotent. */
-  close(): Promise<PendingTotals>;
+  /** Stops the listener, then the file system; what is unsent stays on disk. Resolves to what is left, null if it never opened. Idempotent. */
+  close(): Promise<PendingTotals | null>;
 }
 
 export type EngineFactory = (spec: EngineSpec, listener: EngineListener) => Engine;
