@@ -38,7 +38,8 @@ export class SseParser {
 
   push(bytes: Uint8Array, emit: (event: SseEvent) => void): void {
     this.#rest += this.#decoder.decode(bytes, { stream: true });
-    const lines = this.#rest.split(/\r\n|\n|\r/);
+    // A carriage return at the very end may be half of a line end; it waits for what follows.
+    const lines = this.#rest.split(/\r\n|\n|\r(?!\n|$)/);
     this.#rest = lines.pop() ?? '';
     for (const line of lines) this.#line(line, emit);
     if (this.#rest.length > maxEventLength) {
