@@ -199,7 +199,10 @@ export class HubDirectory {
   async #get(url: string, what: string, signal: AbortSignal | undefined) {
     const headers = { Accept: 'application/json' };
     const authorization = this.#authorization;
-    return await this.#http.json({ method: 'GET', url, what, headers, authorization, signal }, maxAnswerBytes);
+    return await this.#http.json(
+      { method: 'GET', url, what, headers, authorization, signal },
+      maxAnswerBytes,
+    );
   }
 }
 

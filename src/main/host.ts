@@ -4,6 +4,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
+import { parseSource } from '../hub/source.ts';
 import type { Handlers } from '../shared/contract.ts';
 import { systemClock } from '../shared/log.ts';
 import type { Clock, Log } from '../shared/log.ts';
@@ -42,12 +43,21 @@ export interface HostOptions {
   readonly driver: OsMountDriver;
   readonly log: Log;
   /** Channels that a shell with a panel adds. */
-  readonly panelHandlers?: (manager: MountManager) => PanelHandlers;
+  readonly panelHandlers?: (tools: PanelTools) => PanelHandlers;
   readonly onSettings?: (settings: Settings) => void;
   /** NFS servers listen here; anything but 127.0.0.1 is for tests. */
   readonly listenHost?: string;
   readonly clock?: Clock;
   readonly run?: RunCommand;
+}
+
+/** What those channels may use of the host. */
+export interface PanelTools {
+  readonly manager: MountManager;
+  /** Where a source would be mounted by default. */
+  readonly placeOf: (source: string) => string;
+  /** Another token counts from here on: the state says so. */
+  readonly onAccount: () => Promise<void>;
 }
 
 export interface Host {
@@ -187,7 +197,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     settings,
     onSettings: (changed) => options.onSettings?.(changed),
     runDoctor: async () => {
-      tokenOrigin = (await options.tokens())?.origin ?? 'none';
+      await findTokenOrigin();
       return runDoctor({
         dataDir: places.dataDir,
         endpoint: options.endpoint,
@@ -207,7 +217,20 @@ export async function startHost(options: HostOptions): Promise<Host> {
       });
     },
   });
-  const handlers: Handlers = { ...core, ...(options.panelHandlers?.(manager) ?? unavailablePanelHandlers) };
+  const findTokenOrigin = async (): Promise<void> => {
+    tokenOrigin = (await options.tokens())?.origin ?? 'none';
+    publisher.changed();
+  };
+  const panelTools: PanelTools = {
+    manager,
+    placeOf: (source) => {
+      const isTaken = (path: string) => manager.all().some(({ record }) => record.mountPoint === path);
+      return defaultMountPoint(parseSource(source), settings.current.mountFolder, homedir(), isTaken);
+    },
+    onAccount: findTokenOrigin,
+  };
+  const panelHandlers = options.panelHandlers?.(panelTools) ?? unavailablePanelHandlers;
+  const handlers: Handlers = { ...core, ...panelHandlers };
   const { controlSocketPath } = places;
   const control = await ControlServer.start({
     socketPath: controlSocketPath,

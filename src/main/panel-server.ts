@@ -20,7 +20,6 @@ export interface PanelServerOptions {
   readonly port: number;
   /** Where vite built the renderer. */
   readonly rendererDir: string;
-  readonly handlers: Handlers;
   readonly hostVersion: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -30,6 +29,8 @@ export interface PanelServer {
   readonly port: number;
   /** An address that lets one browser in, once. A secret: for the person's eyes only, never for the log. */
   newAddress(): string;
+  /** Who answers from here on; null while nobody can. Connected pages are sent away and come back by themselves. */
+  setHandlers(handlers: Handlers | null): void;
   /** Ends all connections. Idempotent. */
   close(): Promise<void>;
 }
@@ -71,6 +72,7 @@ class RunningServer implements PanelServer {
   });
   readonly #open = new Map<WebSocket, { alive: boolean }>();
   #heartbeat: Timer;
+  #handlers: Handlers | null = null;
   #closing: Promise<void> | null = null;
 
   constructor(
@@ -92,6 +94,11 @@ class RunningServer implements PanelServer {
 
   newAddress(): string {
     return `http://${loopback}:${this.port}/?token=${this.#access.newToken()}`;
+  }
+
+  setHandlers(handlers: Handlers | null): void {
+    this.#handlers = handlers;
+    for (const socket of this.#open.keys()) socket.close(1012, 'the host starts again');
   }
 
   close(): Promise<void> {
@@ -160,20 +167,21 @@ class RunningServer implements PanelServer {
       request.url === socketPath &&
       this.#access.isOwnOrigin(headers.origin, headers.host) &&
       this.#access.hasSession(headers.cookie);
-    if (!allowed || this.#open.size >= maxSockets || this.#closing !== null) {
+    const handlers = this.#handlers;
+    if (!allowed || handlers === null || this.#open.size >= maxSockets || this.#closing !== null) {
       socket.end(
         `HTTP/1.1 ${allowed ? '503 Service Unavailable' : '403 Forbidden'}\r\nConnection: close\r\n\r\n`,
       );
       return;
     }
-    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#connect(webSocket));
+    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#connect(webSocket, handlers));
   }
 
-  #connect(socket: WebSocket): void {
+  #connect(socket: WebSocket, handlers: Handlers): void {
     const health = { alive: true };
     this.#open.set(socket, health);
     const session = new PanelSession({
-      handlers: this.#options.handlers,
+      handlers,
       hostVersion: this.#options.hostVersion,
       log: this.#options.log,
       output: {

@@ -1,24 +1,20 @@
 // `hubdrive serve`: the host without Electron, in this process, until a signal or `host:quit`. Prints one JSON line when it is ready.
 
 import { isIP } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Log } from '../shared/log.ts';
 import { currentPlaces, lockDataDir } from './data-dir.ts';
-import { startDemoHub } from './demo-hub.ts';
-import type { DemoHub } from './demo-hub.ts';
-import { createWorkerEngines } from './engine/worker-engines.ts';
-import { startHost } from './host.ts';
-import type { Host } from './host.ts';
 import { readHostVersion } from './host-version.ts';
 import { openHostLog } from './log.ts';
 import { problemOf } from './problem.ts';
-import { createSystemDriver } from './system-driver.ts';
-import { demoToken, environmentTokens } from './token-source.ts';
+import { ServedHosts } from './served-hosts.ts';
 
 interface ServeOptions {
   readonly endpoint: string;
   readonly demo: boolean;
-  readonly panelPort: number | null;
+  /** 0: any free one. */
+  readonly panelPort: number;
   readonly listenHost: string;
 }
 
@@ -48,16 +44,16 @@ function readArguments(args: readonly string[]): ServeOptions {
     options: {
       endpoint: { type: 'string' },
       demo: { type: 'boolean', default: false },
-      'panel-port': { type: 'string' },
+      'panel-port': { type: 'string', default: '0' },
       listen: { type: 'string', default: '127.0.0.1' },
     },
   });
   if (values.demo && values.endpoint !== undefined)
     throw new Error('--demo brings its own Hub; leave --endpoint out');
   if (isIP(values.listen) === 0) throw new Error(`--listen "${values.listen}" is not an IP address`);
-  const panelPort = values['panel-port'] === undefined ? null : Number(values['panel-port']);
-  if (panelPort !== null && !(Number.isSafeInteger(panelPort) && panelPort >= 0 && panelPort < 65_536)) {
-    throw new Error(`--panel-port "${values['panel-port'] ?? ''}" is not a port`);
+  const panelPort = Number(values['panel-port']);
+  if (!(Number.isSafeInteger(panelPort) && panelPort >= 0 && panelPort < 65_536)) {
+    throw new Error(`--panel-port "${values['panel-port']}" is not a port`);
   }
   const endpoint = (values.endpoint ?? process.env['HF_ENDPOINT']) || defaultEndpoint;
   return { endpoint: checkEndpoint(endpoint), demo: values.demo, panelPort, listenHost: values.listen };
@@ -73,61 +69,54 @@ async function serve(options: ServeOptions): Promise<void> {
   const places = currentPlaces();
   const lock = await lockDataDir(places);
   const log = await openHostLog({ logDir: places.logDir, level: 'info', terminal: process.stderr });
-  let hub: DemoHub | null = null;
+  let hosts: ServedHosts | null = null;
   try {
-    if (options.demo) hub = await startDemoHub(places.dataDir);
     const version = readHostVersion();
-    const tokens = hub === null ? environmentTokens(process.env) : demoToken(hub.token);
-    const endpoint = hub?.endpoint ?? options.endpoint;
-    const host = await startHost({
+    hosts = await ServedHosts.open({
       places,
       version,
-      endpoint,
-      demo: hub !== null,
-      tokens,
-      createEngine: createWorkerEngines({ tokens, log, logLevel: () => 'info' }),
-      driver: createSystemDriver(),
-      log,
-      onSettings: (settings) => log.setLevel(settings.logLevel),
+      endpoint: options.endpoint,
+      demo: options.demo,
+      panelPort: options.panelPort,
+      rendererDir: findRendererDir(),
       listenHost: options.listenHost,
+      log,
+      env: process.env,
     });
     warnAbout(options, log);
-    const stopSignals = quitOnSignals(host, log);
-    const { dataDir } = places;
-    const ready = {
-      ready: true,
-      pid: process.pid,
-      version,
-      endpoint,
-      demo: hub !== null,
-      dataDir,
-      control: host.controlSocketPath,
-    };
-    process.stdout.write(`${JSON.stringify({ ...ready, panel: null })}\n`);
-    await host.ended;
+    const stopSignals = quitOnSignals(hosts, log);
+    await hosts.run(({ endpoint, demo, controlSocketPath, panelAddress }) => {
+      const about = { ready: true, pid: process.pid, version, endpoint, demo, dataDir: places.dataDir };
+      const ready = { ...about, control: controlSocketPath, panel: panelAddress };
+      process.stdout.write(`${JSON.stringify(ready)}\n`);
+    });
     stopSignals();
     log.info('The host has ended');
   } finally {
-    await hub?.close();
+    await hosts?.close();
     lock.release();
     await log.close();
   }
 }
 
-function warnAbout({ listenHost, panelPort }: ServeOptions, log: Log): void {
-  if (listenHost !== '127.0.0.1') {
-    log.warn(
-      `NFS servers listen on ${listenHost}: whoever reaches it and learns an export path reads and writes your files. For tests only`,
-    );
-  }
-  if (panelPort !== null) log.warn('This host has no panel server; --panel-port is ignored');
+/** Beside the built code, or below `dist` of the source tree. */
+function findRendererDir(): string {
+  const place = import.meta.url.endsWith('.ts') ? '../../dist/renderer' : '../../renderer';
+  return fileURLToPath(new URL(place, import.meta.url));
+}
+
+function warnAbout({ listenHost }: ServeOptions, log: Log): void {
+  if (listenHost === '127.0.0.1') return;
+  log.warn(
+    `NFS servers listen on ${listenHost}: whoever reaches it and learns an export path reads and writes your files. For tests only`,
+  );
 }
 
 /** A Ctrl-C reaches this process from the terminal and again through a launcher that passes signals on. */
 const sameSignalMs = 700;
 
 /** The first signal drains, the second keeps the rest for the next start, the third leaves at once. */
-function quitOnSignals(host: Host, log: Log): () => void {
+function quitOnSignals(hosts: ServedHosts, log: Log): () => void {
   let count = 0;
   let last: { readonly signal: NodeJS.Signals; readonly at: number } | null = null;
   const onSignal = (signal: NodeJS.Signals) => {
@@ -138,7 +127,7 @@ function quitOnSignals(host: Host, log: Log): () => void {
     if (count > 2) process.exit(1);
     const how = count === 1 ? 'sending what is pending, then unmounting' : 'unmounting now; the rest is kept';
     log.info(`${signal}: ${how}`);
-    host.quit(count > 1).catch((error: unknown) => log.error('Quitting failed', {}, error));
+    hosts.quit(count > 1);
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, onSignal);

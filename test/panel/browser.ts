@@ -77,11 +77,11 @@ export function usePanelBrowser(): PanelBrowser {
       const server = await startPanelServer({
         port: 0,
         rendererDir,
-        handlers: host.handlers(),
         hostVersion: host.state.hostVersion,
         clock: systemClock,
         log: silentLog,
       });
+      server.setHandlers(host.handlers());
       t.after(() => server.close());
       const page = await newPage(t, options);
       const complaints: string[] = [];

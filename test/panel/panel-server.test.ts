@@ -47,6 +47,7 @@ async function serve(t: TestContext, host = new FakeHost()): Promise<Served> {
     log: silentLog,
   };
   const server = await startPanelServer(options);
+  server.setHandlers(host.handlers());
   t.after(async () => {
     await server.close();
     await rm(rendererDir, { recursive: true });
