@@ -5,6 +5,7 @@ import { parseCommand, UsageError } from './arguments.ts';
 import type { Command, Streams } from './command.ts';
 import { flushCommand, mountCommand, unmountCommand } from './mount-commands.ts';
 import { formatTable } from './output.ts';
+import { panelCommand } from './panel-command.ts';
 import { hubCommand, serveCommand } from './process-commands.ts';
 import type { ProcessCommand } from './process-commands.ts';
 import { activityCommand, doctorCommand, pendingCommand, statusCommand } from './show-commands.ts';
@@ -19,6 +20,7 @@ const commands: readonly AnyCommand[] = [
   activityCommand,
   pendingCommand,
   flushCommand,
+  panelCommand,
   doctorCommand,
   hubCommand,
 ];

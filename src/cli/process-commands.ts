@@ -42,7 +42,7 @@ export const serveCommand: ProcessCommand = {
     'Prints one JSON line when it is ready; messages go to standard error and to the log.',
     '--endpoint URL   another Hub (or HF_ENDPOINT); default https://huggingface.co',
     '--demo           start the embedded Hub with demo content and use it',
-    '--panel-port N   serve the panel for browsers on this port of this machine; 0 for any',
+    '--panel-port N   serve the panel for browsers on this port of this machine; any free one by default',
     '--listen ADDR    let NFS servers listen elsewhere than on 127.0.0.1; for tests only',
     'The first Ctrl-C sends what is pending and unmounts; the second keeps the rest for the next start.',
   ],
