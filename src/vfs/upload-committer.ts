@@ -97,6 +97,8 @@ export class UploadCommitter {
         return !chosen.operations.scannedToEnd;
       }
       groups = planBatch(chosen.operations.operations, chosen.contents);
+      const planned = new Set(groups.flatMap((group) => group.contents.map(({ ino }) => ino)));
+      for (const file of chosen.files.values()) if (!planned.has(file.ino)) backToReady(file, this.#parts);
       await this.#commit(groups, chosen);
       this.gate.succeed();
       this.#limitLines = Math.min(longestBatchLines, this.#limitLines * 2);

@@ -90,10 +90,18 @@ export function keepMovedBeside(
   moved: { readonly content: ContentRef; readonly mtimeMs: number },
   parts: UploadParts,
 ): void {
-  const ownPath = conflictPath(path, parts.hostName, parts.clock.now());
+  const ownPath = freeConflictPath(path, parts);
   parts.operations.append({ type: 'copy', path: ownPath, content: moved.content, mtimeMs: moved.mtimeMs });
   parts.namespace.relist([path, ownPath]);
   reportBothKept(path, ownPath, parts);
+}
+
+function freeConflictPath(path: string, { hostName, clock, namespace, operations }: UploadParts): string {
+  // The namespace starts at 1 and does not know of this one yet.
+  for (let copy = 2; ; copy += 1) {
+    const candidate = conflictPath(path, hostName, clock.now(), copy);
+    if (namespace.inodeAt(candidate) === null && !operations.isNamedAfter(0, candidate)) return candidate;
+  }
 }
 
 function reportBothKept(path: string, ownPath: string, parts: UploadParts): void {

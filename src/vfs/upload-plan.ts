@@ -42,6 +42,13 @@ class Planner {
     planned.source = source;
   }
 
+  fits({ targets }: ReadyContent): boolean {
+    return targets.every(({ path, expect }) => {
+      const planned = this.paths.get(path);
+      return planned === undefined || (planned.final?.content.key ?? null) === expect;
+    });
+  }
+
   connect(one: string, other: string): void {
     this.#parents.set(this.leaderOf(one), this.leaderOf(other));
   }
@@ -57,14 +64,18 @@ class Planner {
   }
 }
 
-/** `operations` in the order of the log. */
+/**
+ * `operations` in the order of the log. A content that does not expect what the operations lead to at its path is left
+ * out: they belong to another file, so it must meet what they leave there as it would meet another client's.
+ */
 export function planBatch(
   operations: readonly PlainOperation[],
   contents: readonly ReadyContent[],
 ): readonly PlannedGroup[] {
   const planner = new Planner();
   for (const operation of operations) planOperation(planner, operation);
-  for (const ready of contents) {
+  const planned = contents.filter((ready) => planner.fits(ready));
+  for (const ready of planned) {
     const first = ready.targets[0];
     for (const target of ready.targets) {
       const final = { content: ready.content, mtimeMs: ready.mtimeMs };
@@ -79,10 +90,10 @@ export function planBatch(
     if (group === undefined) groups.set(leader, (group = { operations: [], contents: [], paths: [] }));
     return group;
   };
-  for (const planned of planner.paths.values()) groupOf(planned.path).paths.push(planned);
+  for (const path of planner.paths.values()) groupOf(path.path).paths.push(path);
   for (const operation of operations)
     groupOf('path' in operation ? operation.path : operation.to).operations.push(operation);
-  for (const ready of contents) {
+  for (const ready of planned) {
     const target = ready.targets[0];
     if (target !== undefined) groupOf(target.path).contents.push(ready);
   }
