@@ -34,6 +34,7 @@ import { UploadNames } from './namespace-uploads.ts';
 import type { ContentStore, UploadQueue } from './parts.ts';
 import { RemotePoller, type PollStatus } from './remote-poller.ts';
 import { RemoteTree } from './remote-tree.ts';
+import type { StagingDisk } from './staging-disk.ts';
 import { openUploadQueue } from './upload-queue.ts';
 
 const defaultPollIntervalMs = 30_000;
@@ -57,6 +58,9 @@ export interface VirtualFsOptions {
   readonly log: Log;
   /** Look-ups fall back to names that differ in case (macOS). */
   readonly foldCase?: boolean;
+  /** Tests kill the process at steps of the disk and of the catalogue with these, or let calls fail. */
+  readonly disk?: StagingDisk;
+  readonly wrapDatabase?: (database: OpenCatalogueDatabase) => OpenCatalogueDatabase;
 }
 
 export interface VirtualFsStatus extends PollStatus {
@@ -90,7 +94,8 @@ export class VirtualFs implements FileSystem {
   static async open(options: VirtualFsOptions): Promise<VirtualFs> {
     mkdirSync(options.dataDir, { recursive: true });
     mkdirSync(options.cacheDir, { recursive: true });
-    const database = openCatalogueDatabase(join(options.dataDir, 'catalogue.db'));
+    const opened = openCatalogueDatabase(join(options.dataDir, 'catalogue.db'));
+    const database = options.wrapDatabase?.(opened) ?? opened;
     const closers: (() => Promise<void>)[] = [() => database.close()];
     try {
       const fileSystem = new VirtualFs(await openParts(options, database, closers));
@@ -290,6 +295,7 @@ async function openParts(
     cacheDir: options.cacheDir,
     cacheLimitBytes: options.cacheLimitBytes,
     inodes: namespace,
+    ...(options.disk === undefined ? {} : { disk: options.disk }),
   });
   closers.push(() => content.close());
   namespace.connectContent(content);
