@@ -60,6 +60,7 @@ export function readLocal(
   length: number,
 ): MaybePromise<void> {
   const { file } = entry;
+  if (!entry.used) cache.noteUse(entry);
   if (file !== null && entry.extents.covers(offset, offset + length)) {
     return cache.guard(entry, () => file.read(target, targetOffset, length, offset));
   }

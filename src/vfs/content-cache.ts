@@ -7,7 +7,8 @@
 import type { ContentRef } from '../hub/remote-store.ts';
 import type { Clock, Log, Timer } from '../shared/log.ts';
 import { cacheFolderOf, cachePathOf, sweepCacheFolder } from './cache-folder.ts';
-import type { CacheIndex, CacheOrigin } from './cache-index.ts';
+import type { CacheIndex, CacheOrigin, EvictionCandidate } from './cache-index.ts';
+import { evictOldest, excessBytes } from './cache-limits.ts';
 import { adoptedEntry, emptyEntry } from './cached-content.ts';
 import type { CachedContent } from './cached-content.ts';
 import { ExtentMap } from './extents.ts';
@@ -21,9 +22,6 @@ import type { StagingDisk } from './staging-disk.ts';
 
 /** How long filled ranges and uses may go unrecorded. */
 const recordDelayMs = 2000;
-/** An eviction for the size limit goes on until this part of the limit is free, so that it does not run all the time. */
-const slackShare = 0.05;
-const evictionBatch = 16;
 /** Contents with their ranges in memory. */
 const entryLimit = 4096;
 
@@ -82,8 +80,12 @@ export class ContentCache {
     this.#drop(entry);
   }
 
-  /** Takes over what other threads recorded since. */
+  /** Takes over what other mounts recorded since. */
   refresh(entry: CachedContent): void {
+    this.#attempt('look up', () => this.#refresh(entry));
+  }
+
+  #refresh(entry: CachedContent): void {
     const { index, disk } = this.#options;
     if (entry.adopting || entry.gone) return;
     if (entry.id !== null) {
@@ -240,27 +242,26 @@ export class ContentCache {
 
   /** Deletes the longest unused contents. Resolves to the bytes freed, which may be less than asked. */
   async evict(bytes: number): Promise<number> {
-    const { index, disk } = this.#options;
-    this.#recordUses();
+    const { index, log } = this.#options;
     let freed = 0;
-    while (freed < bytes) {
-      const oldest = index.oldest(evictionBatch);
-      if (oldest.length === 0) break;
-      for (const { id, key } of oldest) {
-        if (freed >= bytes) break;
-        const removed = index.remove(id);
-        if (removed === null) continue;
-        disk.unlink(this.#pathOf(key, id));
-        freed += removed;
-        const entry = this.#entries.get(key);
-        if (entry !== undefined && entry.id === id) {
-          freed += entry.unrecorded.totalBytes;
-          this.#lose(entry);
-        }
-      }
-      await new Promise((resolve) => setImmediate(resolve));
+    try {
+      this.#recordUses();
+      freed = await evictOldest(index, bytes, (candidate) => this.#evictOne(candidate));
+      this.#usedBytes = index.usedBytes();
+    } catch (error) {
+      log.warn('evicting from the cache failed', { cause: String(error) });
     }
-    this.#usedBytes = index.usedBytes();
+    return freed;
+  }
+
+  #evictOne({ id, key }: EvictionCandidate): number {
+    const removed = this.#options.index.remove(id);
+    if (removed === null) return 0;
+    this.#options.disk.unlink(this.#pathOf(key, id));
+    const entry = this.#entries.get(key);
+    if (entry === undefined || entry.id !== id) return removed;
+    const freed = removed + entry.unrecorded.totalBytes;
+    this.#lose(entry);
     return freed;
   }
 
@@ -317,10 +318,19 @@ export class ContentCache {
         for (const { start, end } of added.ranges()) entry.extents.remove(start, end);
       }
     }
-    this.#recordUses();
-    this.#usedBytes = index.usedBytes();
-    const excess = this.#usedBytes - this.#options.limitBytes;
-    if (excess > 0) await this.evict(excess + this.#options.limitBytes * slackShare);
+    await this.#keepToLimits();
+  }
+
+  async #keepToLimits(): Promise<void> {
+    const { index, disk, directory, limitBytes, log } = this.#options;
+    try {
+      this.#recordUses();
+      this.#usedBytes = index.usedBytes();
+      const excess = excessBytes(this.#usedBytes, limitBytes, await disk.space(directory));
+      if (excess > 0) await this.evict(excess);
+    } catch (error) {
+      log.warn('the cache could not be kept to its limits', { cause: String(error) });
+    }
   }
 
   #recordUses(): void {
@@ -354,6 +364,15 @@ export class ContentCache {
 
   #fileAt(path: string, create: boolean): LocalFile {
     return new LocalFile(this.#options.pool, this.#options.memory, path, create);
+  }
+
+  /** The cache is a help: trouble with its index must not fail what it helps. */
+  #attempt(what: string, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#options.log.warn(`the cache index failed to ${what}`, { cause: String(error) });
+    }
   }
 
   /** Whoever uses a forgotten entry goes on with it; others open another one for the same file. */

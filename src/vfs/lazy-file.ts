@@ -83,7 +83,6 @@ export class LazyFile {
   ): MaybePromise<void> {
     const entry = this.#entry;
     if (!entry.gone && entry.file !== null && entry.extents.covers(offset, offset + length)) {
-      if (!entry.used) this.#around.cache.noteUse(entry);
       if (entry.extents.totalBytes < this.content.sizeBytes && !purpose.edit) this.#noteRead(offset, length);
       return this.#readCached(entry, offset, target, targetOffset, length, purpose);
     }
@@ -152,13 +151,13 @@ export class LazyFile {
     if (this.#closed) throw this.#notYet('the mount is closing');
     const { cache } = this.#around;
     let entry = this.#freshEntry();
-    if (entry.origin === null) {
+    let local = localRanges(cache, entry, offset, offset + length);
+    if (!local.covers(offset, offset + length)) {
       cache.refresh(entry);
       entry = this.#freshEntry();
+      local = localRanges(cache, entry, offset, offset + length);
     }
-    const local = localRanges(cache, entry, offset, offset + length);
     if (local.covers(offset, offset + length)) {
-      if (!entry.used) cache.noteUse(entry);
       return this.#readCached(entry, offset, target, targetOffset, length, purpose);
     }
     if (local.totalBytes > totalWithin(entry.extents, offset, offset + length)) {

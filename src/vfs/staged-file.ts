@@ -9,7 +9,7 @@
 
 import type { ByteRange, ContentRef } from '../hub/remote-store.ts';
 import type { Log } from '../shared/log.ts';
-import { ExtentMap } from './extents.ts';
+import type { ExtentMap } from './extents.ts';
 import type { MaybePromise } from './file-system.ts';
 import { FsError } from './fs-error.ts';
 import { readLayers } from './layered-read.ts';

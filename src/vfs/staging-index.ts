@@ -56,6 +56,7 @@ export class StagingIndex {
   readonly #extents: StatementSync;
   readonly #lastEnd: StatementSync;
   readonly #touching: StatementSync;
+  readonly #bytesFrom: StatementSync;
   readonly #removeWithin: StatementSync;
   readonly #removeSome: StatementSync;
   readonly #insert: StatementSync;
@@ -79,6 +80,9 @@ export class StagingIndex {
     this.#lastEnd = prepare('SELECT end FROM staged_extent WHERE layer = ? ORDER BY start DESC LIMIT 1');
     this.#touching = prepare(
       'SELECT start, end FROM staged_extent WHERE layer = ? AND start <= ? ORDER BY start DESC',
+    );
+    this.#bytesFrom = prepare(
+      'SELECT sum(end - start) AS bytes FROM staged_extent WHERE layer = ? AND start >= ?',
     );
     this.#removeWithin = prepare('DELETE FROM staged_extent WHERE layer = ? AND start >= ? AND start <= ?');
     this.#removeSome = prepare(
@@ -156,20 +160,17 @@ export class StagingIndex {
   /** Forgets everything at and after `sizeBytes`, of the layer and of what lies below it. */
   cut(id: number, sizeBytes: number): void {
     this.#database.transaction(() => {
-      let removed = 0;
-      let head: ByteRange | null = null;
-      for (const row of this.#touching.iterate(id, Number.MAX_SAFE_INTEGER)) {
-        const start = Number(row['start']);
-        const end = Number(row['end']);
-        if (end <= sizeBytes) break;
-        removed += end - Math.max(start, sizeBytes);
-        if (start < sizeBytes) head = { start, end: sizeBytes };
+      const row = this.#touching.get(id, sizeBytes - 1);
+      const start = Number(row?.['start'] ?? 0);
+      const end = Number(row?.['end'] ?? 0);
+      const behind = Number(this.#bytesFrom.get(id, sizeBytes)?.['bytes'] ?? 0);
+      const cutBytes = Math.max(0, end - sizeBytes);
+      if (behind > 0) this.#removeWithin.run(id, sizeBytes, Number.MAX_SAFE_INTEGER);
+      if (cutBytes > 0) {
+        this.#removeWithin.run(id, start, start);
+        this.#insert.run(id, start, sizeBytes);
       }
-      if (removed > 0) {
-        this.#removeWithin.run(id, head?.start ?? sizeBytes, Number.MAX_SAFE_INTEGER);
-        if (head !== null) this.#insert.run(id, head.start, head.end);
-        this.#addBytes.run(-removed, id);
-      }
+      if (behind + cutBytes > 0) this.#addBytes.run(-(behind + cutBytes), id);
       this.#setLimit.run(sizeBytes, id);
     });
   }
