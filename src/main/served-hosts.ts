@@ -1,5 +1,5 @@
-// The hosts that one `serve` runs, one after the other: a person may leave the demo Hub for the real one and back, and the panel in their
-// browser stays while the host behind it changes. Owns account, panel server and the demo Hub; `serve.ts` owns process and arguments.
+// The hosts that one `serve`, or one run of the desktop app, runs one after the other: a person may leave the demo Hub for the real one and
+// back, and the panel stays while the host behind it changes. Owns account, panel server and the demo Hub; the shells own the process.
 
 import { join } from 'node:path';
 import { systemClock } from '../shared/log.ts';
@@ -17,8 +17,10 @@ import type { HostLog } from './log.ts';
 import { createPanelHandlers } from './panel-handlers.ts';
 import { startPanelServer } from './panel-server.ts';
 import type { PanelServer } from './panel-server.ts';
+import type { OsMountDriver } from './os-mount.ts';
 import { createSystemDriver } from './system-driver.ts';
 import { fileTokenKeeper } from './token-keeper.ts';
+import type { TokenKeeper } from './token-keeper.ts';
 import { demoToken, environmentTokens } from './token-source.ts';
 
 export interface ServedHostsOptions {
@@ -28,25 +30,32 @@ export interface ServedHostsOptions {
   readonly endpoint: string;
   /** Begin with the embedded Hub, whatever was chosen before. */
   readonly demo: boolean;
-  readonly panelPort: number;
+  /** Null: no panel for browsers. */
+  readonly panelPort: number | null;
   readonly rendererDir: string;
   readonly listenHost: string;
   readonly log: HostLog;
   readonly env: NodeJS.ProcessEnv;
+  /** Where a pasted token is kept; a file of the data directory if nothing is given. */
+  readonly keeper?: TokenKeeper;
+  /** The system's own if none is given. */
+  readonly driver?: OsMountDriver;
+  /** Told of each host when it serves, and with null when it has ended. */
+  readonly onHost?: (host: Host | null) => void;
 }
 
 export interface ReadyHost {
   readonly endpoint: string;
   readonly demo: boolean;
   readonly controlSocketPath: string;
-  /** For one browser, once. Secret. */
-  readonly panelAddress: string;
+  /** For one browser, once. Secret. Null without a panel for browsers. */
+  readonly panelAddress: string | null;
 }
 
 export class ServedHosts {
   readonly #options: ServedHostsOptions;
   readonly #account: Account;
-  readonly #panel: PanelServer;
+  readonly #panel: PanelServer | null;
   readonly #realHub: HubAccess;
   #host: Host | null = null;
   #isDemo: boolean;
@@ -54,7 +63,12 @@ export class ServedHosts {
   #goesOn = false;
   #isQuitting = false;
 
-  private constructor(options: ServedHostsOptions, account: Account, panel: PanelServer, realHub: HubAccess) {
+  private constructor(
+    options: ServedHostsOptions,
+    account: Account,
+    panel: PanelServer | null,
+    realHub: HubAccess,
+  ) {
     this.#options = options;
     this.#account = account;
     this.#panel = panel;
@@ -67,19 +81,16 @@ export class ServedHosts {
     const { places, log, env, endpoint, version } = options;
     const account = await Account.open({
       dataDir: places.dataDir,
-      keeper: fileTokenKeeper(join(places.dataDir, 'token')),
+      keeper: options.keeper ?? fileTokenKeeper(join(places.dataDir, 'token')),
       environment: environmentTokens(env),
       clock: systemClock,
       log,
     });
     const { panelPort: port, rendererDir } = options;
-    const panel = await startPanelServer({
-      port,
-      rendererDir,
-      hostVersion: version,
-      clock: systemClock,
-      log,
-    });
+    const panel =
+      port === null
+        ? null
+        : await startPanelServer({ port, rendererDir, hostVersion: version, clock: systemClock, log });
     const realHub = openHubAccess(endpoint, account.tokens, false, `hubdrive/${version}`);
     return new ServedHosts(options, account, panel, realHub);
   }
@@ -105,7 +116,7 @@ export class ServedHosts {
   }
 
   async close(): Promise<void> {
-    await this.#panel.close();
+    await this.#panel?.close();
     this.#realHub.close();
   }
 
@@ -120,14 +131,16 @@ export class ServedHosts {
           ? this.#realHub
           : openHubAccess(demoHub.endpoint, demoToken(demoHub.token), true, `hubdrive/${version}`);
       this.#host = await this.#startHost(hub);
-      this.#panel.setHandlers(this.#host.handlers);
+      this.#panel?.setHandlers(this.#host.handlers);
+      this.#options.onHost?.(this.#host);
       const { endpoint, demo } = hub;
       const { controlSocketPath } = this.#host;
-      onReady({ endpoint, demo, controlSocketPath, panelAddress: this.#panel.newAddress() });
+      onReady({ endpoint, demo, controlSocketPath, panelAddress: this.#panel?.newAddress() ?? null });
       if (this.#isQuitting) this.#end(false);
       await this.#host.ended;
     } finally {
-      this.#panel.setHandlers(null);
+      this.#panel?.setHandlers(null);
+      this.#options.onHost?.(null);
       this.#host = null;
       if (hub !== this.#realHub) hub?.close();
       await demoHub?.close();
@@ -145,7 +158,7 @@ export class ServedHosts {
       demo: hub.demo,
       tokens,
       createEngine: createWorkerEngines({ tokens, log, logLevel: () => 'info' }),
-      driver: createSystemDriver(),
+      driver: this.#options.driver ?? createSystemDriver(),
       log,
       onSettings: (settings) => log.setLevel(settings.logLevel),
       listenHost,
@@ -162,7 +175,7 @@ export class ServedHosts {
             this.#goesOn = !this.#isQuitting;
             this.#end(false);
           },
-          newAddress: () => this.#panel.newAddress(),
+          newAddress: () => this.#panel?.newAddress() ?? null,
         }),
     });
   }
