@@ -1,6 +1,7 @@
 // A whole host with fake engines and a fake system on a real control socket in a folder of its own. `restart` begins a new run on the same
 // data. For tests of the host and of the command line’s contract.
 
+import assert from 'node:assert/strict';
 import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,13 +10,14 @@ import { lockDataDir } from '../../src/main/data-dir.ts';
 import type { DataDirLock } from '../../src/main/data-dir.ts';
 import { startHost } from '../../src/main/host.ts';
 import type { Host } from '../../src/main/host.ts';
+import { ContractFailure } from '../../src/shared/contract.ts';
 import type { MountArgument } from '../../src/shared/contract.ts';
 import { silentLog } from '../../src/shared/log.ts';
-import type { HostState, MountView } from '../../src/shared/model.ts';
+import type { ErrorCode, HostState, MountView } from '../../src/shared/model.ts';
 import type { Places } from '../../src/shared/places.ts';
 import { FakeDriver } from './fake-driver.ts';
 import { FakeEngines } from './fake-engine.ts';
-import { ManualClock } from './manual-clock.ts';
+import { ManualClock, settle } from './manual-clock.ts';
 
 export class HostWorld {
   readonly dir: string;
@@ -121,5 +123,28 @@ export class HostWorld {
   async close(): Promise<void> {
     if (this.#host !== null) await this.quit();
     await rm(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** The contract's answer to what must not work. */
+export async function refusal(work: Promise<unknown>): Promise<{ code: ErrorCode; message: string }> {
+  try {
+    await work;
+  } catch (error) {
+    assert.ok(error instanceof ContractFailure, String(error));
+    return error;
+  }
+  assert.fail('it should have been refused');
+}
+
+/** Far longer than anything takes that needs no clock. */
+const patienceMs = 5000;
+
+/** Lets promises, files and sockets go on until `test` holds. */
+export async function eventually(test: () => boolean, what: string): Promise<void> {
+  const until = performance.now() + patienceMs;
+  while (!test()) {
+    if (performance.now() > until) assert.fail(`it never happened: ${what}`);
+    await settle(1);
   }
 }
