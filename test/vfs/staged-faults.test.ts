@@ -168,6 +168,33 @@ describe('a failed sync', () => {
     });
   });
 
+  it('does not bring back bytes that were cut while their commit ran', async () => {
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const arrived = Promise.withResolvers<void>();
+    let syncs = 0;
+    const disk: Partial<StagingDisk> = {
+      async syncData(descriptor) {
+        const gate = gates[syncs++];
+        arrived.resolve();
+        await gate?.promise;
+        await nodeDisk.syncData(descriptor);
+      },
+    };
+    await withBench({ disk }, async (bench) => {
+      bench.inodes.add(1, null);
+      const bytes = pattern(50_000);
+      await bench.write(1, 0, bytes);
+      const committing = bench.store.commit(1);
+      await arrived.promise;
+      await bench.truncate(1, 20_000);
+      await bench.truncate(1, 50_000);
+      for (const gate of gates) gate.resolve();
+      await committing;
+      await bench.restart();
+      assert.deepEqual(await bench.read(1), Buffer.concat([bytes.subarray(0, 20_000), Buffer.alloc(30_000)]));
+    });
+  });
+
   it('keeps the verifier over a clean stop only', async () => {
     await withBench({}, async (bench) => {
       bench.inodes.add(1, null);
