@@ -62,7 +62,13 @@ class CodecThread {
     if (job !== null && request.type !== 'close') this.#jobs.set(request.job, job);
     // While work is under way the process must stay: an upload may be all that is left to do.
     if (this.#jobs.size > 0) this.#worker.ref();
-    this.#worker.postMessage(request, [...transfer]);
+    try {
+      this.#worker.postMessage(request, [...transfer]);
+    } catch (cause) {
+      // A buffer that was given away before: a mistake of the caller, which must not wait for ever.
+      if (request.type !== 'close')
+        this.#settle({ type: 'failed', job: request.job, message: String(cause) });
+    }
   }
 
   async end(): Promise<void> {

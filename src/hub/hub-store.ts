@@ -234,7 +234,7 @@ class HubStore implements RemoteStore {
       return;
     }
     await this.#reader.read({
-      fileHash: hashFromHex(content.key.slice('xet:'.length)),
+      fileHash: xetHash(content.key),
       fileSizeBytes: content.sizeBytes,
       start: from,
       end: to,
@@ -251,9 +251,7 @@ class HubStore implements RemoteStore {
     this.#requireWritable();
     const closing = this.#closing.signal;
     const signal = options.signal === undefined ? closing : AbortSignal.any([options.signal, closing]);
-    return await this.#guard('The upload', signal, () =>
-      this.#writer.upload(content, { signal, onProgress: options.onProgress }),
-    );
+    return await this.#writer.upload(content, { signal, onProgress: options.onProgress });
   }
 
   async commit(
@@ -362,6 +360,14 @@ class HubStore implements RemoteStore {
     } catch (error) {
       throw toHubError(what, error, signal);
     }
+  }
+}
+
+function xetHash(key: string): Uint8Array {
+  try {
+    return hashFromHex(key.slice('xet:'.length));
+  } catch (cause) {
+    throw new HubError('invalid', `"${key.slice(0, 80)}" names no content`, { retryable: false, cause });
   }
 }
 

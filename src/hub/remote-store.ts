@@ -159,7 +159,10 @@ export interface RemoteChange {
   readonly paths: readonly string[] | null;
 }
 
-/** Every method rejects with `HubError` only. All are safe to call concurrently. */
+/**
+ * Every method rejects with `HubError` only; besides, `fetch` passes on what the sink throws, and `upload` what `content.read`
+ * rejects with. All are safe to call concurrently.
+ */
 export interface RemoteStore {
   readonly info: SourceInfo;
 
@@ -175,7 +178,11 @@ export interface RemoteStore {
   /** The files among `paths` as they are now; missing ones and directories are absent from the result. Any number of paths. */
   stat(paths: readonly string[], signal?: AbortSignal): Promise<readonly RemoteFile[]>;
 
-  /** Fetches at least [start, end) of `content`; resolves when all of it was delivered to `sink`. */
+  /**
+   * Fetches at least [start, end) of `content`; resolves when all of it was delivered to `sink`. Chunks are checked one by one
+   * where their hashes are known; of other files only the whole can be, once all of it has been received. If that fails,
+   * "corrupt" that is not retryable says that some of the bytes delivered so far are wrong: they must be dropped.
+   */
   fetch(
     content: ContentRef,
     start: number,

@@ -93,7 +93,7 @@ export class XetReader {
     const failed = failure as { readonly error: unknown } | null;
     if (failed === null) return;
     if (failed.error instanceof WrongFileError) {
-      throw new HubError('corrupt', failed.error.message, { retryable: true, cause: failed.error });
+      throw new HubError('corrupt', failed.error.message, { retryable: false, cause: failed.error });
     }
     throw failed.error;
   }

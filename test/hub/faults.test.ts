@@ -117,7 +117,7 @@ describe('when the Hub or the network misbehaves', () => {
     await failsWith(
       reader.fetch(content, 0, data.length, () => undefined),
       'corrupt',
-      true,
+      false,
     );
     world.hub.faults.clear();
     assert.ok((await fetchRange(reader, content)).equals(data), 'and reads it right afterwards');
@@ -216,7 +216,7 @@ describe('when the Hub or the network misbehaves', () => {
     const broken = { ...newContent(data), read: () => Promise.reject(new RangeError('disk gone')) };
     await assert.rejects(
       store.upload(broken),
-      (error) => error instanceof HubError && error.cause instanceof RangeError,
+      (error) => error instanceof RangeError && error.message === 'disk gone',
     );
   });
 
