@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureDependencies, fail, findNode, nodeFlags, rootDir, runOrExit, say } from './node-runtime.mjs';
+import { ensureDependencies, fail, findNode, nodeEnvironment, nodeFlags, rootDir, runOrExit, say } from './node-runtime.mjs';
 
 const [command = '', ...rest] = process.argv.slice(2);
 const bin = (name) => join(rootDir, 'node_modules', '.bin', name);
@@ -61,6 +61,7 @@ function startHeadless(node, reason) {
   const child = spawn(node, [...nodeFlags, 'src/cli/main.ts', 'serve', '--demo', ...rest], {
     cwd: rootDir,
     stdio: ['inherit', 'pipe', 'inherit'],
+    env: nodeEnvironment,
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   let seen = '';
