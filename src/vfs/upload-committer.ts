@@ -25,6 +25,9 @@ export interface CommitterOrders {
   startTree(tree: LoggedTree): void;
   /** Asked between batches; false while paused. */
   mayStart(): boolean;
+  /** Whether ready files should go with the next batch, or wait for more of them. */
+  mayCommitFiles(): boolean;
+  noteFilesTaken(): void;
 }
 
 export class UploadCommitter {
@@ -124,7 +127,7 @@ export class UploadCommitter {
     const files = new Map<number, PendingFile>();
     const operations = this.#parts.database.transaction(() => this.#selection.select(this.#limitLines));
     let lines = operations.lines;
-    for (const file of this.#parts.files.ready()) {
+    for (const file of this.#orders.mayCommitFiles() ? this.#parts.files.ready() : []) {
       if (lines > 0 && lines >= this.#limitLines) break;
       const ready = this.#readyContent(file, operations.paths);
       if (ready === null) continue;
@@ -133,6 +136,7 @@ export class UploadCommitter {
       lines += ready.targets.length;
     }
     for (const file of files.values()) this.#parts.files.startCommit(file);
+    if (files.size > 0) this.#orders.noteFilesTaken();
     this.#since = since;
     return { operations, contents, files, since };
   }

@@ -40,6 +40,7 @@ export interface PendingFile {
   doneBytes: number;
   totalBytes: number;
   uploadStartedAt: number;
+  readyAt: number;
   abort: AbortController | null;
   version: UploadedVersion | null;
 }
@@ -135,6 +136,7 @@ export class UploadFiles {
       doneBytes: 0,
       totalBytes: 0,
       uploadStartedAt: 0,
+      readyAt: 0,
       abort: null,
       version: null,
     };
@@ -174,17 +176,21 @@ export class UploadFiles {
     return this.#due.first()?.at ?? null;
   }
 
-  startUpload(file: PendingFile): void {
+  /** Its abort stops the upload. */
+  startUpload(file: PendingFile): AbortController {
     file.phase = 'uploading';
     file.firstChangeAt = null;
     file.doneBytes = 0;
     file.totalBytes = 0;
     file.uploadStartedAt = this.#clock.monotonic();
-    file.abort = new AbortController();
+    const abort = new AbortController();
+    file.abort = abort;
+    return abort;
   }
 
   becomeReady(file: PendingFile, version: UploadedVersion): void {
     file.phase = 'ready';
+    file.readyAt = this.#clock.monotonic();
     file.version = version;
     file.abort = null;
     this.#ready.set(file.ino, file);

@@ -4,24 +4,22 @@
 import { emptyXetKey, type ContentRef } from '../hub/remote-store.ts';
 import { FsError } from './fs-error.ts';
 import type { Snapshot } from './parts.ts';
-import type { UploadedVersion } from './upload-files.ts';
+import type { PendingFile, UploadedVersion } from './upload-files.ts';
 import type { UploadParts } from './upload-parts.ts';
-
-export interface UploadJob {
-  readonly ino: number;
-  readonly signal: AbortSignal;
-  onProgress(doneBytes: number, totalBytes: number): void;
-}
 
 /**
  * Rejects with HubError, or FsError where the bytes cannot be read here; the snapshot is abandoned then. Whoever gets the
  * version must call `committed` or `abandoned` on its snapshot.
  */
-export async function uploadVersion(job: UploadJob, parts: UploadParts): Promise<UploadedVersion> {
-  const snapshot = await parts.content.snapshot(job.ino);
-  if (snapshot === null) return { snapshot, content: contentWithoutStaging(job.ino, parts) };
+export async function uploadVersion(
+  file: PendingFile,
+  signal: AbortSignal,
+  parts: UploadParts,
+): Promise<UploadedVersion> {
+  const snapshot = await parts.content.snapshot(file.ino);
+  if (snapshot === null) return { snapshot, content: contentWithoutStaging(file.ino, parts) };
   try {
-    return { snapshot, content: await uploadSnapshot(job, snapshot, parts) };
+    return { snapshot, content: await uploadSnapshot(file, snapshot, signal, parts) };
   } catch (cause) {
     await snapshot.abandoned();
     throw cause;
@@ -40,14 +38,22 @@ function contentWithoutStaging(ino: number, { namespace }: UploadParts): Content
   });
 }
 
-async function uploadSnapshot(job: UploadJob, snapshot: Snapshot, parts: UploadParts): Promise<ContentRef> {
-  job.signal.throwIfAborted();
+async function uploadSnapshot(
+  file: PendingFile,
+  snapshot: Snapshot,
+  signal: AbortSignal,
+  parts: UploadParts,
+): Promise<ContentRef> {
+  signal.throwIfAborted();
   if (snapshot.sizeBytes === 0) return emptyContent();
-  const path = parts.namespace.pathOf(job.ino) ?? '';
+  const path = parts.namespace.pathOf(file.ino) ?? '';
   parts.activity.record('UPLOAD', path, { bytes: snapshot.sizeBytes, detail: 'uploading' });
   const result = await parts.remote.upload(snapshot, {
-    signal: job.signal,
-    onProgress: ({ doneBytes, totalBytes }) => job.onProgress(doneBytes, totalBytes),
+    signal,
+    onProgress: ({ doneBytes, totalBytes }) => {
+      file.doneBytes = doneBytes;
+      file.totalBytes = totalBytes;
+    },
   });
   parts.activity.count('uploadedBytes', result.sentBytes);
   parts.activity.count('savedBytes', result.savedBytes);

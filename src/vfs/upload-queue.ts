@@ -5,23 +5,15 @@ import type { NamespaceOperation, PendingItem, UploadQueue } from './parts.ts';
 import { FsError } from './fs-error.ts';
 import { TreeMover } from './move-tree.ts';
 import { UploadCommitter } from './upload-committer.ts';
-import { UploadFiles, type PendingFile } from './upload-files.ts';
+import { UploadFiles } from './upload-files.ts';
 import { flushStopped, FlushWaiters } from './upload-flushes.ts';
-import { BackOffGate } from './upload-gate.ts';
-import { uploadVersion } from './upload-job.ts';
+import { UploadLane } from './upload-lane.ts';
 import { pathsOf, UploadLog } from './upload-log.ts';
 import type { UploadParts, UploadSurroundings } from './upload-parts.ts';
-import { concernsWholeHub, describeFailure, type Failure } from './upload-schedule.ts';
+import type { Failure } from './upload-schedule.ts';
 import { parsePendingId, PendingView } from './upload-pending.ts';
 import { OperationSelection } from './upload-selection.ts';
 import { SentVersions } from './upload-sent.ts';
-
-/** More at once gain nothing: one upload keeps several connections busy. */
-const concurrentUploads = 3;
-/** Frozen versions that wait for the committer; each may hold descriptors. */
-const mostReadyFiles = 500;
-/** Failures of different files in a row that let the Hub as a whole be suspected. */
-const suspiciousFailures = 3;
 
 /** Takes up what earlier runs left unsent. Rejects only if the catalogue cannot be read. */
 export function openUploadQueue(surroundings: UploadSurroundings): Promise<UploadQueue> {
@@ -33,14 +25,9 @@ class PersistentUploadQueue implements UploadQueue {
   readonly #selection: OperationSelection;
   readonly #committer: UploadCommitter;
   readonly #mover: TreeMover;
-  readonly #uploadGate: BackOffGate;
+  readonly #lane: UploadLane;
   readonly #view: PendingView;
-  /** Running uploads and snapshots being given back; `close` waits for all. */
-  readonly #work = new Set<Promise<void>>();
-  readonly #busyInos = new Set<number>();
   readonly #flushes = new FlushWaiters();
-  #uploads = 0;
-  #failuresInRow = 0;
   #paused = false;
   #closed = false;
   #wakeQueued = false;
@@ -57,7 +44,7 @@ class PersistentUploadQueue implements UploadQueue {
       reports: {
         fileSettled: (ino) => this.#parts.operations.release(-ino),
         failed: (path, failure, cause) => this.#noteFailure(path, failure, cause),
-        abandon: (file) => this.#abandon(file),
+        abandon: (file) => this.#lane.abandon(file),
         wake: () => this.#wake(),
         idle: () => {
           this.#settleWhenEmpty();
@@ -67,15 +54,17 @@ class PersistentUploadQueue implements UploadQueue {
     };
     this.#parts.files.recover(surroundings.content.staged().map(({ ino }) => ino));
     this.#selection = new OperationSelection(this.#parts);
+    this.#lane = new UploadLane(this.#parts, this.#selection);
     this.#mover = new TreeMover(this.#parts, this.#selection);
     this.#committer = new UploadCommitter(this.#parts, this.#selection, {
       startTree: (tree) => this.#mover.start(tree),
       mayStart: () => this.#mayStart(),
+      mayCommitFiles: () => (this.#lane.commitAt() ?? Infinity) <= clock.monotonic(),
+      noteFilesTaken: () => this.#lane.noteCommitStarted(),
     });
-    this.#uploadGate = new BackOffGate(clock, this.#parts.random);
     this.#view = new PendingView(this.#parts, this.#selection, {
       commitGate: this.#committer.gate,
-      uploadGate: this.#uploadGate,
+      uploadGate: this.#lane.gate,
       isMoving: (seq) => this.#mover.isMoving(seq),
     });
     this.#wake();
@@ -147,7 +136,7 @@ class PersistentUploadQueue implements UploadQueue {
   }
 
   retryNow(id?: string): void {
-    this.#uploadGate.open();
+    this.#lane.gate.open();
     this.#committer.gate.open();
     const target = id === undefined ? null : parsePendingId(id);
     if (id === undefined) {
@@ -199,14 +188,9 @@ class PersistentUploadQueue implements UploadQueue {
       this.#timer?.cancel();
       this.#timer = null;
       this.#flushes.reject(flushStopped());
-      for (const file of this.#parts.files.all()) file.abort?.abort();
     }
     await Promise.all([this.#committer.close(), this.#mover.close()]);
-    for (const file of [...this.#parts.files.ready()]) {
-      this.#abandon(file);
-      this.#parts.files.wait(file, 0);
-    }
-    while (this.#work.size > 0) await Promise.all(this.#work);
+    await this.#lane.close();
   }
 
   // ---- the pump ---------------------------------------------------------------------------------------------------------
@@ -229,7 +213,7 @@ class PersistentUploadQueue implements UploadQueue {
     const forced = this.#flushes.any;
     if (this.#mayStart()) {
       if (forced) this.#selection.makeDue();
-      this.#startUploads(forced);
+      this.#lane.start(forced);
       // With nothing queued a round would only keep `flush` from seeing that.
       if (this.#parts.files.size > 0 || this.#parts.operations.count > 0) this.#committer.wake();
     }
@@ -239,109 +223,6 @@ class PersistentUploadQueue implements UploadQueue {
 
   #mayStart(): boolean {
     return !this.#paused || this.#flushes.any;
-  }
-
-  #startUploads(forced: boolean): void {
-    const { files, clock } = this.#parts;
-    while (this.#canUpload()) {
-      const file = files.takeDue(forced ? Infinity : clock.monotonic());
-      if (file === null) return;
-      if (this.#busyInos.has(file.ino)) {
-        files.wait(file, clock.monotonic() + 100); // its last version is still being given back
-        return;
-      }
-      if (!forced && this.#isHeldBack(file)) continue;
-      this.#track(this.#upload(file));
-    }
-  }
-
-  #canUpload(): boolean {
-    return (
-      this.#uploads < concurrentUploads &&
-      this.#parts.files.readyCount < mostReadyFiles &&
-      this.#uploadGate.isOpen()
-    );
-  }
-
-  /** What could not be committed for long need not be uploaded and kept frozen. */
-  #isHeldBack(file: PendingFile): boolean {
-    const { namespace, operations, files } = this.#parts;
-    for (const { path } of namespace.uploadTargets(file.ino)) {
-      const holder = operations.holderOf(path);
-      const failing = holder === null ? null : this.#selection.failureOf(holder);
-      if (failing === null || failing.nextTryAt <= this.#parts.clock.monotonic()) continue;
-      files.wait(file, failing.nextTryAt);
-      return true;
-    }
-    return false;
-  }
-
-  async #upload(file: PendingFile): Promise<void> {
-    const { files, namespace, operations, reports, random } = this.#parts;
-    const { ino } = file;
-    const path = namespace.pathOf(ino) ?? '';
-    files.startUpload(file);
-    const signal = file.abort?.signal ?? AbortSignal.abort();
-    this.#uploads += 1;
-    this.#busyInos.add(ino);
-    try {
-      if (namespace.uploadTargets(ino).length === 0) {
-        this.#parts.database.transaction(() => files.remove(ino));
-        return;
-      }
-      const onProgress = (doneBytes: number, totalBytes: number): void => {
-        file.doneBytes = doneBytes;
-        file.totalBytes = totalBytes;
-      };
-      const version = await uploadVersion({ ino, signal, onProgress }, this.#parts);
-      if (signal.aborted) await version.snapshot?.abandoned();
-      else {
-        files.becomeReady(file, version);
-        this.#uploadGate.succeed();
-        this.#failuresInRow = 0;
-      }
-    } catch (cause) {
-      if (signal.aborted) return;
-      const failure = describeFailure(cause);
-      files.fail(file, failure, random());
-      this.#failuresInRow += 1;
-      if (concernsWholeHub(failure) || this.#failuresInRow >= suspiciousFailures)
-        this.#uploadGate.fail(failure);
-      reports.failed(path, failure, cause);
-    } finally {
-      this.#uploads -= 1;
-      this.#busyInos.delete(ino);
-      if (this.#closed) files.wait(file, 0);
-      else operations.release(-ino);
-      this.#wake();
-    }
-  }
-
-  #abandon(file: PendingFile): void {
-    const { ino } = file;
-    const snapshot = file.version?.snapshot ?? null;
-    file.version = null;
-    if (snapshot === null) return;
-    this.#busyInos.add(ino);
-    const abandoned = async (): Promise<void> => {
-      try {
-        await snapshot.abandoned();
-      } catch (cause) {
-        this.#parts.log.error('A frozen version could not be given back', { ino }, cause);
-      } finally {
-        this.#busyInos.delete(ino);
-        this.#wake();
-      }
-    };
-    this.#track(abandoned());
-  }
-
-  #track(work: Promise<void>): void {
-    const tracked = work.catch((cause: unknown) => {
-      this.#parts.log.error('An upload ended unexpectedly', {}, cause);
-    });
-    this.#work.add(tracked);
-    void tracked.then(() => this.#work.delete(tracked));
   }
 
   #noteFailure(path: string, failure: Failure, cause: unknown): void {
@@ -384,17 +265,20 @@ class PersistentUploadQueue implements UploadQueue {
   #nextDueAt(): number | null {
     if (!this.#mayStart()) return null;
     const { files, operations } = this.#parts;
-    let next = Infinity;
-    const fileDueAt = files.nextDueAt();
-    if (fileDueAt !== null && this.#uploads < concurrentUploads && files.readyCount < mostReadyFiles) {
-      next = Math.max(fileDueAt, this.#uploadGate.opensAt);
-    }
+    let next = this.#lane.nextStartAt() ?? Infinity;
     if (operations.count > 0 || files.readyCount > 0) {
       const gateAt = this.#committer.gate.opensAt;
-      const dueAt = this.#selection.nextDueAt();
+      // What could go already has been tried and waits for something else than time.
+      const commitAt = this.#lane.commitAt() ?? 0;
+      const gathered = commitAt > this.#parts.clock.monotonic() ? commitAt : null;
+      const dueAt = earlier(this.#selection.nextDueAt(), gathered);
       if (!this.#committer.gate.isOpen()) next = Math.min(next, Math.max(gateAt, dueAt ?? gateAt));
       else if (dueAt !== null && !this.#committer.busy) next = Math.min(next, dueAt);
     }
     return next === Infinity ? null : next;
   }
+}
+
+function earlier(one: number | null, other: number | null): number | null {
+  return one === null ? other : other === null ? one : Math.min(one, other);
 }

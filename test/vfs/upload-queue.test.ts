@@ -250,7 +250,7 @@ test('while nothing is due the queue rests', () =>
     const countWork = async (): Promise<number> => {
       await settle(20);
       const before = world.transactions;
-      await settle(100);
+      for (let elapsedMs = 0; elapsedMs < 50; elapsedMs += 1) await world.clock.advanceAsync(1);
       return world.transactions - before;
     };
     assert.equal(await countWork(), 0, 'empty');
@@ -266,4 +266,49 @@ test('while nothing is due the queue rests', () =>
     assert.equal(await countWork(), 0, 'committer backing off');
     await world.quiet();
     assert.equal(await countWork(), 0, 'done');
+    const list = world.remote.hold('listRecursive');
+    world.seed({ 'in/1': '1' });
+    world.renameFolder('in', 'out');
+    world.write('out/2', '2');
+    await world.clock.advanceAsync(3000);
+    await list.arrived;
+    assert.equal(world.queue.pending()[0]?.state.state, 'committing');
+    assert.equal(await countWork(), 0, 'ready, but behind the rename of its folder');
+    list.release();
+    await world.quiet();
+    assert.deepEqual(world.remoteTexts(), { doc: 'text', new: 'x', 'out/1': '1', 'out/2': '2' });
+  }));
+
+test('a thousand small files go up together and take few commits', () =>
+  withUploadWorld(async (world) => {
+    for (let index = 0; index < 1000; index += 1) world.write(`many/${index}`, `text ${index}`);
+    let running = 0;
+    let most = 0;
+    world.remote.intercept('upload', Infinity, async () => {
+      most = Math.max(most, (running += 1));
+      await settle(2);
+      running -= 1;
+    });
+    await world.quiet();
+    assert.equal(world.remote.paths().length, 1000);
+    assert.ok(most > 6 && most <= 12, `${most} uploads at once`);
+    assert.ok(
+      world.remote.callsOf('commit').length <= 10,
+      `${world.remote.callsOf('commit').length} commits`,
+    );
+  }));
+
+test('no more than three large files are uploaded at once, and small ones pass them', () =>
+  withUploadWorld(async (world) => {
+    const large = 'x'.repeat(5 * 1024 * 1024);
+    const hold = world.remote.hold('upload', (size) => size === String(large.length));
+    for (let index = 0; index < 5; index += 1) world.write(`large ${index}`, large);
+    world.write('small', 'text');
+    await world.clock.advanceAsync(5000);
+    await settle(20);
+    assert.equal(world.remote.callsOf('upload').filter((size) => size === String(large.length)).length, 3);
+    assert.deepEqual(world.remote.paths(), ['small']);
+    hold.release();
+    await world.quiet();
+    assert.equal(world.remote.paths().length, 6);
   }));
