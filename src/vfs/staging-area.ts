@@ -230,22 +230,22 @@ export class StagingArea implements StagedFileOwner {
       if (file.lower !== null) this.merge(file).catch(() => undefined);
       return;
     }
-    file.damage = `its staged bytes are damaged (${damage}); what is left of them is in "${this.setAsideDirectory}"`;
+    const left = rows
+      .map((row) => nameOf(ino, row.id))
+      .filter((name) => this.disk.sizeOf(`${this.#directory}/${name}`) !== null);
+    for (const name of left) this.#setAside(name, damage);
+    const where = left.length === 0 ? '' : `; what is left of them is in "${this.setAsideDirectory}"`;
+    file.damage = `its staged bytes are damaged (${damage})${where}`;
     this.log.error('a staged file is damaged', { ino, path: this.pathOf(ino), cause: damage });
     this.#options.activity.record('ERROR', this.pathOf(ino) ?? '', { detail: file.damage });
     this.database.transaction(() => {
       for (const row of rows) this.index.setState(row.id, 'damaged');
     });
-    for (const row of rows) {
-      if (this.disk.sizeOf(`${this.#directory}/${nameOf(ino, row.id)}`) !== null) {
-        this.#setAside(nameOf(ino, row.id), damage);
-      }
-    }
   }
 
   #damageOf(rows: readonly LayerRow[]): string | null {
     for (const row of rows) {
-      if (row.state === 'damaged') return 'found at an earlier start';
+      if (row.state === 'damaged') return `found at an earlier start, see "${this.setAsideDirectory}"`;
       const end = this.index.lastEnd(row.id);
       if (end === 0) continue;
       const sizeBytes = this.disk.sizeOf(`${this.#directory}/${nameOf(row.ino, row.id)}`);

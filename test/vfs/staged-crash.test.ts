@@ -24,7 +24,7 @@ import { ContentHistory, resized } from '../support/content-history.ts';
 import { MemoryRemoteStore } from '../support/memory-remote-store.ts';
 
 /** Enough to catch a step in each of its situations here; each image costs a start. */
-const imagesPerStep = 6;
+const imagesPerStep = 4;
 const catalogueFiles = ['catalogue.db', 'catalogue.db-wal', 'catalogue.db-shm'];
 
 interface Image {
@@ -39,6 +39,7 @@ class Durability {
   readonly folder = mkdtempSync(join(tmpdir(), 'hubdrive-durable-'));
   /** By inode number of this machine's file system. */
   readonly #synced = new Map<number, Buffer>();
+  readonly #syncedNames = new Set<string>();
   #database: string | null = null;
   #copies = 0;
 
@@ -49,6 +50,11 @@ class Durability {
       nodeDisk.read(descriptor, bytes, 0, size, 0);
       await nodeDisk.syncData(descriptor);
       this.#synced.set(ino, bytes);
+    },
+    syncDirectory: async (path: string): Promise<void> => {
+      const names = readdirSync(path);
+      await nodeDisk.syncDirectory(path);
+      for (const name of names) this.#syncedNames.add(name);
     },
   };
 
@@ -73,6 +79,10 @@ class Durability {
     ]) {
       if (!statSync(join(original, folder)).isDirectory()) continue;
       for (const name of readdirSync(join(original, folder))) {
+        if (folder === 'staging' && !this.#syncedNames.has(name)) {
+          rmSync(join(image, folder, name));
+          continue;
+        }
         const bytes = this.#synced.get(statSync(join(original, folder, name)).ino);
         writeFileSync(join(image, folder, name), bytes ?? '');
       }
