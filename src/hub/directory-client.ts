@@ -174,7 +174,7 @@ export class HubDirectory {
         throw new HubError('invalid', 'Buckets are listed by owner', { retryable: false });
       }
       const base = this.#urls.apiRoot(`buckets/${encodeURIComponent(owner)}`);
-      return query.size === 0 ? base : `${base}?${query}`;
+      return query.size === 0 ? base : `${base}?${query.toString()}`;
     }
     query.set('limit', String(pageEntries));
     if (owner !== null) {
@@ -182,7 +182,7 @@ export class HubDirectory {
       query.set('sort', 'lastModified');
     }
     for (const field of listedFields[kind]) query.append('expand', field);
-    return `${this.#urls.apiRoot(`${kind}s`)}?${query}`;
+    return `${this.#urls.apiRoot(`${kind}s`)}?${query.toString()}`;
   }
 
   async #page(kind: SourceKind, url: string, signal?: AbortSignal): Promise<DirectoryPage> {

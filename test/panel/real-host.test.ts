@@ -114,7 +114,7 @@ test('first run, demo, mount, live writes, pending, committed, unmounted', optio
   await openTab(page, 'Mounts');
   await row.getByText('Totals since it was mounted').click();
   await row.getByText('524 kB').first().waitFor();
-  nfs.rpc.close();
+  await nfs.rpc.close();
   await row.getByText('project').first().hover();
   await row.locator('label').click();
   await row.getByText('Not mounted').waitFor();
