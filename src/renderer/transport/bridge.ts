@@ -1,23 +1,10 @@
 // The transport inside the desktop shell: the preload script offers the contract as `window.hubdrive`. It is the same build, so there is
-// no version to compare, and it lives as long as the page.
+// no version to compare; the link is lost only while another host takes over.
 
+import type { Bridge } from '../../shared/bridge.ts';
 import { ContractFailure } from '../../shared/contract.ts';
-import type {
-  Api,
-  ArgumentOf,
-  Outcome,
-  PayloadOf,
-  PushName,
-  RequestName,
-  ResultOf,
-} from '../../shared/contract.ts';
-import type { Connection } from './connection.ts';
-
-/** What the preload exposes: outcomes as values, because the bridge keeps only the message of a thrown error. */
-export interface Bridge {
-  call<N extends RequestName>(channel: N, argument: ArgumentOf<N>): Promise<Outcome<ResultOf<N>>>;
-  on<N extends PushName>(channel: N, listener: (payload: PayloadOf<N>) => void): () => void;
-}
+import type { Api } from '../../shared/contract.ts';
+import type { Connection, LinkStatus } from './connection.ts';
 
 declare global {
   interface Window {
@@ -30,13 +17,30 @@ export function findBridge(page: Window): Bridge | null {
 }
 
 export function connectBridge(bridge: Bridge): Connection {
+  const listeners = new Set<(status: LinkStatus) => void>();
+  let status: LinkStatus = 'connecting';
+  const stop = bridge.onLink((link) => {
+    if (link === status) return;
+    status = link;
+    for (const listener of listeners) listener(status);
+  });
   const api: Api = {
     async call(channel, argument) {
-      const outcome = await bridge.call(channel, argument);
+      const outcome = await bridge.requests[channel](argument);
       if (!outcome.ok) throw new ContractFailure(outcome.error);
       return outcome.value;
     },
-    on: (channel, listener) => bridge.on(channel, listener),
+    on: (channel, listener) => bridge.pushes[channel](listener),
   };
-  return { api, status: 'open', onStatus: () => () => undefined, close: () => undefined };
+  return {
+    api,
+    get status() {
+      return status;
+    },
+    onStatus(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    close: stop,
+  };
 }
