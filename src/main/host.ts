@@ -64,6 +64,8 @@ export interface Host {
   readonly handlers: Handlers;
   readonly controlSocketPath: string;
   state(): HostState;
+  /** The network is back or the machine woke up: tries at once what waits for another try. Never rejects. */
+  nudge(): Promise<void>;
   /** Drains, unmounts, closes. Called again while it runs: does not wait any longer for uploads. Resolves when all is closed. */
   quit(now: boolean): Promise<void>;
   /** Resolves after `quit`, whoever asked for it. */
@@ -244,6 +246,10 @@ export async function startHost(options: HostOptions): Promise<Host> {
     handlers,
     controlSocketPath,
     state: () => publisher.snapshot(),
+    nudge: () =>
+      manager.nudge().catch((error: unknown) => {
+        log.warn('Not everything that waited could be tried again', { cause: String(error) });
+      }),
     quit: beginQuit,
     ended: whenEnded,
   };

@@ -219,6 +219,14 @@ export class MountManager {
     for (const controller of this.all()) controller.dispatch({ type: 'keepStaged' });
   }
 
+  /** The network is back or the machine woke up: what waits for another try is tried at once. */
+  async nudge(): Promise<void> {
+    if (this.#quitting) return;
+    this.#retries.hurry();
+    const running = this.all().filter((controller) => controller.engine.isRunning);
+    await Promise.all(running.map((controller) => controller.engine.current.retryNow(null)));
+  }
+
   #bySource(text: string): readonly MountController[] {
     const source = formatSource(parseSource(text));
     return this.all().filter((controller) => controller.record.source === source);

@@ -39,6 +39,14 @@ export class RetryPlan {
     this.#tries.delete(name);
   }
 
+  /** What was planned is tried at once; the next failure starts with the short pause. */
+  hurry(): void {
+    for (const name of [...this.#timers.keys()]) {
+      this.reset(name);
+      this.#run(name);
+    }
+  }
+
   cancelAll(): void {
     for (const name of [...this.#timers.keys()]) this.cancel(name);
   }
