@@ -254,7 +254,9 @@ class PersistentUploadQueue implements UploadQueue {
     this.#timer = null;
     if (at === null) return;
     const { clock } = this.#parts;
-    const timer = clock.schedule(Math.max(0, at - clock.monotonic()), () => {
+    // Whole milliseconds, at least one: what is due by now has just been tried, and a fraction may round to no time at all.
+    const delayMs = Math.max(1, Math.ceil(at - clock.monotonic()));
+    const timer = clock.schedule(delayMs, () => {
       if (this.#timer?.at === at) this.#timer = null;
       this.#wake();
     });
