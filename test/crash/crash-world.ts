@@ -59,7 +59,7 @@ export class CrashWorld {
   }
 
   static async open(): Promise<CrashWorld> {
-    const folder = await mkdtemp(join(tmpdir(), 'hubdrive-crash-'));
+    const folder = await mkdtemp(join(tmpdir(), 'crash-world-'));
     const hub = await startLocalHub({ dataDir: join(folder, 'hub') });
     hub.content.createBucket(bucket);
     const config: EngineConfig = {
@@ -70,6 +70,7 @@ export class CrashWorld {
       port: 0,
       exportPath,
       handleKey: '07'.repeat(32),
+      compileCacheDir: join(folder, 'compiled'),
     };
     const engine = await EngineChild.start(config, hub.token);
     const client = await Nfs3Client.connect({ port: engine.port });

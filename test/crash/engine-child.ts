@@ -40,7 +40,7 @@ export class EngineChild {
   static async start(config: EngineConfig, token: string): Promise<EngineChild> {
     const child = fork(fileURLToPath(new URL('engine-process.ts', import.meta.url)), {
       execArgv: ['--disable-warning=ExperimentalWarning'],
-      env: { ...process.env, HF_TOKEN: token, NODE_OPTIONS: '' },
+      env: { ...process.env, HF_TOKEN: token, NODE_COMPILE_CACHE: config.compileCacheDir, NODE_OPTIONS: '' },
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     const waiters = new Map<number, Waiter>();

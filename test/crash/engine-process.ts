@@ -1,6 +1,7 @@
 // A process of its own with the real engine (Hub client, VirtualFs, NFS server) over a data directory, told by its parent what to
 // do and at which step to kill itself. Started by engine-child.ts only.
 
+import { flushCompileCache } from 'node:module';
 import { parseSource } from '../../src/hub/source.ts';
 import { openHubStore } from '../../src/hub/hub-store.ts';
 import type { RemoteStore } from '../../src/hub/remote-store.ts';
@@ -21,6 +22,8 @@ export interface EngineConfig {
   readonly port: number;
   readonly exportPath: string;
   readonly handleKey: string;
+  /** Halves the time of the many restarts. */
+  readonly compileCacheDir: string;
 }
 
 const settleRounds = 8;
@@ -109,6 +112,8 @@ class EngineProcess {
       clock: systemClock,
     });
     this.#server.openMountWindow();
+    // Node writes it at the end, which never comes to a process that is killed.
+    flushCompileCache();
     return this.#server.port;
   }
 
