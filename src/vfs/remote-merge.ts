@@ -28,6 +28,8 @@ export interface MergeResult {
   readonly removed: number;
   /** Names left alone because they are open; to be looked at again soon. */
   readonly postponed: readonly string[];
+  /** Names were left alone because work on them is still to be done; to be looked at again after it. */
+  readonly isPartial: boolean;
   /** Paths that changed, at most a few. */
   readonly samples: readonly string[];
 }
@@ -37,6 +39,7 @@ interface Tally {
   changed: number;
   removed: number;
   readonly postponed: string[];
+  isPartial: boolean;
   readonly samples: string[];
 }
 
@@ -86,6 +89,13 @@ export class RemoteMerge {
     return at !== undefined && this.#context.clock.monotonic() - at < memoryOfChangesMs;
   }
 
+  /** Nothing is believed about a path with work still to be done. */
+  #isPending(path: string, tally: Tally): boolean {
+    const isPending = this.#context.uploads.isPathPending(path);
+    if (isPending) tally.isPartial = true;
+    return isPending;
+  }
+
   /** Lists a folder and makes the namespace agree. Rejects with what the Hub said; what was merged until then stays. */
   async listDirectory(directory: number, signal: AbortSignal): Promise<MergeResult> {
     const { tree, uploads } = this.#context;
@@ -97,7 +107,7 @@ export class RemoteMerge {
       directory,
       isFirst,
       signal,
-      tally: { added: 0, changed: 0, removed: 0, postponed: [], samples: [] },
+      tally: newTally(),
       seen: new Set(),
       cookieLimit: tree.index.order(slot).nextCookie,
       doubtfulFiles: new Set(),
@@ -105,7 +115,8 @@ export class RemoteMerge {
     };
     // While a folder move is being done its files are partly here, partly there, and only ever go from old to new.
     for (const listed of pathNow === path ? [path] : [pathNow, path]) await this.#mergePages(pass, listed);
-    if (!isFirst && pathNow === path) await this.#findVanished(pass);
+    if (pathNow !== path) pass.tally.isPartial = true;
+    else if (!isFirst) await this.#findVanished(pass);
     await this.#settleFiles(pass, path);
     await this.#settleDirectories(pass, path);
     this.#finish(pass, path);
@@ -142,7 +153,7 @@ export class RemoteMerge {
 
   /** True if an entry was added. */
   #mergeOne(pass: Pass, slot: number, name: string, remote: RemoteEntry): boolean {
-    const { tree, uploads } = this.#context;
+    const { tree } = this.#context;
     const isDirectory = remote.type === 'directory';
     const entry = tree.index.findRemote(slot, name, isDirectory);
     if (entry !== -1) {
@@ -152,7 +163,7 @@ export class RemoteMerge {
     }
     if (!pass.isFirst) {
       const path = tree.remotePathOfDirectory(slot);
-      if (uploads.isPathPending(path === '' ? name : `${path}/${name}`)) return false;
+      if (this.#isPending(path === '' ? name : `${path}/${name}`, pass.tally)) return false;
     }
     if (this.#changedHere(pass.directory, name)) {
       (isDirectory ? pass.doubtfulDirectories : pass.doubtfulFiles).add(name);
@@ -192,7 +203,7 @@ export class RemoteMerge {
 
   /** Asks the Hub for some files of a known folder and makes the namespace agree. */
   async confirmFiles(directory: number, names: readonly string[], signal: AbortSignal): Promise<MergeResult> {
-    const tally: Tally = { added: 0, changed: 0, removed: 0, postponed: [], samples: [] };
+    const tally = newTally();
     const slot = this.#context.tree.index.slotOf(directory);
     if (slot !== -1) {
       await this.#confirm(directory, this.#context.tree.remotePathOfDirectory(slot), names, tally, signal);
@@ -207,13 +218,13 @@ export class RemoteMerge {
     tally: Tally,
     signal: AbortSignal,
   ): Promise<void> {
-    const { tree, uploads } = this.#context;
+    const { tree } = this.#context;
     const prefix = path === '' ? '' : `${path}/`;
     for (let start = 0; start < names.length; start += pathsPerStat) {
       // What is not pending at this moment is done on the Hub, so the answer will show it.
       const asked = names
         .slice(start, start + pathsPerStat)
-        .filter((name) => !uploads.isPathPending(prefix + name));
+        .filter((name) => !this.#isPending(prefix + name, tally));
       const changesBefore = this.#changeCount;
       const found = new Map<string, RemoteEntry>();
       for (const file of await this.#remote.stat(
@@ -224,7 +235,11 @@ export class RemoteMerge {
       }
       for (let from = 0; from < asked.length; from += rowsPerTurn / 2) {
         const slot = tree.index.slotOf(directory);
-        if (slot === -1 || tree.remotePathOfDirectory(slot) !== path) return;
+        if (slot === -1) return;
+        if (tree.remotePathOfDirectory(slot) !== path) {
+          tally.isPartial = true;
+          return;
+        }
         const isQuiet = this.#changeCount === changesBefore;
         const some = asked.slice(from, from + rowsPerTurn / 2);
         this.#applySome(slot, prefix, some, found, isQuiet, tally);
@@ -241,16 +256,16 @@ export class RemoteMerge {
     isQuiet: boolean,
     tally: Tally,
   ): void {
-    const { tree, uploads } = this.#context;
+    const { tree } = this.#context;
     tree.transaction(() => {
       let changed = false;
       for (const name of names) {
         // Something changed here while the Hub was asked: the next round looks at it again.
-        if (
-          uploads.isPathPending(prefix + name) ||
-          (!isQuiet && this.#changedHere(tree.index.inoOf(slot), name))
-        )
+        if (this.#isPending(prefix + name, tally)) continue;
+        if (!isQuiet && this.#changedHere(tree.index.inoOf(slot), name)) {
+          tally.isPartial = true;
           continue;
+        }
         const remote = found.get(name);
         const state = remote === undefined ? null : stateOf(remote);
         if (state?.type === 'directory') continue;
@@ -274,11 +289,12 @@ export class RemoteMerge {
   async #settleDirectories(pass: Pass, path: string): Promise<void> {
     const prefix = path === '' ? '' : `${path}/`;
     for (const name of pass.doubtfulDirectories) {
-      if (this.#context.uploads.isPathPending(prefix + name)) continue;
+      const isFree = (): boolean => !this.#isPending(prefix + name, pass.tally);
+      if (!isFree()) continue;
       const exists = await this.#existsDirectory(prefix + name, pass.signal);
       const { tree } = this.#context;
       const slot = tree.index.slotOf(pass.directory);
-      if (slot === -1 || this.#context.uploads.isPathPending(prefix + name)) continue;
+      if (slot === -1 || !isFree()) continue;
       const entry = tree.index.findRemote(slot, name, true);
       if (exists && entry === -1) {
         tree.transaction(() => {
@@ -300,7 +316,7 @@ export class RemoteMerge {
 
   /** Removes everything clean below a folder that the Hub has no more, and the folder if nothing is left. */
   async #removeTree(directory: number, tally: Tally): Promise<void> {
-    const { tree, uploads } = this.#context;
+    const { tree } = this.#context;
     for (let after = 0, isDone = false; !isDone;) {
       const slot = tree.index.slotOf(directory);
       if (slot === -1) return;
@@ -317,7 +333,7 @@ export class RemoteMerge {
       });
       tree.transaction(() => {
         for (const entry of files) {
-          if (uploads.isPathPending(tree.remotePath(entry))) continue;
+          if (this.#isPending(tree.remotePath(entry), tally)) continue;
           const applied = applyRemoteFile(this.#context, slot, tree.index.remoteNameOf(entry), null);
           if (applied === 'postponed') tally.postponed.push('');
         }
@@ -359,6 +375,10 @@ export class RemoteMerge {
       tree.save(slot);
     });
   }
+}
+
+function newTally(): Tally {
+  return { added: 0, changed: 0, removed: 0, postponed: [], isPartial: false, samples: [] };
 }
 
 export class MovedWhileListed extends Error {

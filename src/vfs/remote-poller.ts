@@ -44,6 +44,7 @@ export class RemotePoller {
   #probedAt: number | null = null;
   /** Everything known agreed with the Hub as of this token. */
   #token: string | null;
+  #savedToken: string | null;
   /** A newer token whose changes came, or are about to come, as events. */
   #followedToken: string | null = null;
   #reason: string | null = null;
@@ -68,7 +69,7 @@ export class RemotePoller {
     this.#log = context.log;
     applySchema(this.#database, 'remote', schema);
     const row = this.#database.handle.prepare("SELECT value FROM remote_state WHERE name = 'token'").get();
-    this.#token = typeof row?.['value'] === 'string' ? row['value'] : null;
+    this.#token = this.#savedToken = typeof row?.['value'] === 'string' ? row['value'] : null;
   }
 
   start(): void {
@@ -133,15 +134,17 @@ export class RemotePoller {
     const token = await this.#remote.probe(this.#abort.signal);
     this.#checkedAt = this.#clock.now();
     this.noteOutcome(null);
-    if (token === this.#token) return;
-    if (areEventsTrusted && this.#streamSince !== null) {
+    if (token !== this.#token && !(areEventsTrusted && this.#streamSince !== null)) {
+      await this.#tree.relist([...this.#tree.knownDirectories(), ...running]);
+      this.#token = token;
+      this.#followedToken = null;
+    } else {
       // One round behind, so that an event lost with its stream is found by listing.
-      if (this.#followedToken !== null) this.#saveToken(this.#followedToken);
-      this.#followedToken = token;
-      return;
+      if (this.#followedToken !== null) this.#token = this.#followedToken;
+      this.#followedToken = token === this.#token ? null : token;
+      await this.#tree.relistPartial();
     }
-    await this.#tree.relist([...this.#tree.knownDirectories(), ...running]);
-    this.#saveToken(token);
+    this.#saveToken();
   }
 
   /** The stream was already established when the last probe was sent, so every later change is an event. */
@@ -151,9 +154,11 @@ export class RemotePoller {
   }
 
   /** Only after everything was listed: a restart in between must look again. */
-  #saveToken(token: string): void {
+  #saveToken(): void {
+    const token = this.#token;
+    if (token === null || token === this.#savedToken || this.#tree.isPartial) return;
     if (this.#abort.signal.aborted) return;
-    this.#token = token;
+    this.#savedToken = token;
     this.#database.transaction(() => {
       this.#database.handle
         .prepare("INSERT OR REPLACE INTO remote_state (name, value) VALUES ('token', ?)")

@@ -38,6 +38,8 @@ export class RemoteTree {
   readonly #abort = new AbortController();
   readonly #listings = new Map<number, Listing>();
   readonly #postponed = new Map<number, Set<string>>();
+  /** Folders in which names were left alone for the sake of work that was still to be done. */
+  readonly #partial = new Set<number>();
   readonly #queue: (() => void)[] = [];
   readonly #tasks = new Set<Promise<unknown>>();
   #running = 0;
@@ -112,7 +114,10 @@ export class RemoteTree {
     await this.#enter();
     try {
       const slot = this.#context.tree.index.slotOf(listing.directory);
-      if (slot !== -1) await this.#merge.listDirectory(listing.directory, this.#abort.signal);
+      if (slot !== -1) {
+        const { isPartial } = await this.#merge.listDirectory(listing.directory, this.#abort.signal);
+        if (isPartial) this.#partial.add(listing.directory);
+      }
       this.#settle(listing);
       this.#report({ error: null });
       if (listing.again) this.relistSoon([listing.directory]);
@@ -238,6 +243,29 @@ export class RemoteTree {
       } else this.#context.activity.record('REMOTE', this.#pathOf(directory), { detail });
     }
     if (result.postponed.length > 0) this.#postpone(directory, result.postponed);
+    if (result.isPartial) this.#partial.add(directory);
+  }
+
+  /** Whether names were left alone in some folder, so that not all that the Hub has is known. */
+  get isPartial(): boolean {
+    return this.#partial.size > 0;
+  }
+
+  /** Looks again where names were left alone and the work on them is done. */
+  async relistPartial(): Promise<void> {
+    const { tree, uploads } = this.#context;
+    const free = [...this.#partial].filter((directory) => {
+      const slot = tree.index.slotOf(directory);
+      const path = slot === -1 ? '' : tree.remotePathOfDirectory(slot);
+      return path === '' || !uploads.isPathPending(path);
+    });
+    for (const directory of free) this.#partial.delete(directory);
+    try {
+      await this.relist(free);
+    } catch (error) {
+      for (const directory of free) this.#partial.add(directory);
+      throw error;
+    }
   }
 
   #postpone(directory: number, names: readonly string[]): void {
