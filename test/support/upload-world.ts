@@ -10,18 +10,16 @@ import { silentLog } from '../../src/shared/log.ts';
 import { openCatalogueDatabase, type OpenCatalogueDatabase } from '../../src/vfs/catalogue-database.ts';
 import { conflictPath } from '../../src/vfs/conflict-name.ts';
 import type {
-  ContentStore,
   InodeContentView,
   NamespaceForUploads,
   RemoteTheirs,
-  Snapshot,
-  StagedSummary,
   UploadQueue,
   UploadTarget,
 } from '../../src/vfs/parts.ts';
 import { openUploadQueue } from '../../src/vfs/upload-queue.ts';
 import { ManualClock, settle } from './manual-clock.ts';
-import { keyOf, MemoryRemoteStore } from './memory-remote-store.ts';
+import { UploadContentFake, type Staged } from './upload-content-fake.ts';
+import { MemoryRemoteStore } from './memory-remote-store.ts';
 
 interface Inode {
   base: ContentRef | null;
@@ -32,11 +30,6 @@ interface Inode {
 interface Entry {
   ino: number;
   remote: ContentRef | null;
-}
-
-interface Staged {
-  bytes: Uint8Array;
-  version: number;
 }
 
 /** Everything a kill leaves behind, apart from the database file. */
@@ -61,7 +54,7 @@ export async function withUploadWorld(work: (world: UploadWorld) => Promise<void
   const world = await UploadWorld.create();
   try {
     await work(world);
-    if (world.snapshots.size > 0) throw new Error('a snapshot was left');
+    if (world.content.snapshots.size > 0) throw new Error('a snapshot was left');
   } finally {
     await world.close();
   }
@@ -77,7 +70,7 @@ export class UploadWorld implements NamespaceForUploads, InodeContentView {
   readonly discarded: number[] = [];
   readonly state: WorldState;
   readonly database: OpenCatalogueDatabase;
-  readonly snapshots = new Set<number>();
+  readonly content: UploadContentFake;
   /** Transactions of the queue itself. */
   transactions = 0;
   readonly #folder: string;
@@ -87,6 +80,7 @@ export class UploadWorld implements NamespaceForUploads, InodeContentView {
     this.remote = remote;
     this.clock = clock;
     this.state = state;
+    this.content = new UploadContentFake(state.staged, (ino) => this.base(ino));
     this.#folder = folder;
     this.database = openCatalogueDatabase(join(folder, 'catalogue.db'));
   }
@@ -398,69 +392,4 @@ export class UploadWorld implements NamespaceForUploads, InodeContentView {
   pathOf(ino: number): string | null {
     return this.#pathsOf(ino)[0] ?? null;
   }
-
-  // ---- ContentStore: the part of it that uploads use ----------------------------------------------------------------
-
-  readonly content: ContentStore = {
-    read: notHere,
-    write: notHere,
-    truncate: notHere,
-    commit: notHere,
-    writeVerifier: notHere,
-    isStaged: (ino) => this.state.staged.has(ino),
-    snapshot: (ino) => this.#snapshot(ino),
-    forget: (ino) => void this.state.staged.delete(ino),
-    baseChanged: notHere,
-    staged: () => this.#staged(),
-    space: notHere,
-    cacheUse: notHere,
-    evict: notHere,
-    close: () => Promise.resolve(),
-  };
-
-  #staged(): readonly StagedSummary[] {
-    return [...this.state.staged].map(([ino, { bytes }]) => ({
-      ino,
-      sizeBytes: bytes.length,
-      dirtyBytes: bytes.length,
-    }));
-  }
-
-  #snapshot(ino: number): Snapshot | null {
-    const staged = this.state.staged.get(ino);
-    if (staged === undefined) return null;
-    if (this.snapshots.has(ino)) throw new Error('one snapshot of an inode at a time');
-    this.snapshots.add(ino);
-    let settled = false;
-    const settleOnce = (): void => {
-      if (settled) throw new Error('a snapshot was settled twice');
-      settled = true;
-      this.snapshots.delete(ino);
-    };
-    return {
-      ino,
-      sizeBytes: staged.bytes.length,
-      base: this.base(ino),
-      dirty: [{ start: 0, end: staged.bytes.length }],
-      read: async (offset, target) => {
-        await Promise.resolve();
-        target.set(staged.bytes.subarray(offset, offset + target.length));
-      },
-      committed: (content) => {
-        settleOnce();
-        if (keyOf(staged.bytes) !== content.key) throw new Error('committed as other content');
-        const clean = this.state.staged.get(ino)?.version === staged.version;
-        if (clean) this.state.staged.delete(ino);
-        return { clean };
-      },
-      abandoned: () => {
-        settleOnce();
-        return Promise.resolve();
-      },
-    };
-  }
-}
-
-function notHere(): never {
-  throw new Error('the upload queue has no business here');
 }

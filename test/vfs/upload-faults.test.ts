@@ -210,7 +210,7 @@ test('closing in the middle of everything keeps everything', () =>
     await world.clock.advanceAsync(2500);
     await list.arrived;
     await world.queue.close();
-    assert.equal(world.snapshots.size, 0);
+    assert.equal(world.content.snapshots.size, 0);
     assert.equal(world.clock.pendingTimers, 0);
     world.remote.endFaults();
     await world.start();

@@ -122,7 +122,7 @@ test('a discarded upload that is under way stops', () =>
     await upload.arrived;
     world.queue.discard(`file:${ino}`);
     await settle(20);
-    assert.equal(world.snapshots.size, 0);
+    assert.equal(world.content.snapshots.size, 0);
     assert.deepEqual(world.queue.pending(), []);
     upload.release();
   }));

@@ -202,7 +202,7 @@ async function run(seed: number): Promise<void> {
     const kept = new Set(Object.values(local));
     const lost = [...model.alive.keys()].filter((text) => !kept.has(text));
     assert.deepEqual(lost, [], 'nothing is lost');
-    assert.equal(model.world.snapshots.size, 0);
+    assert.equal(model.world.content.snapshots.size, 0);
     assert.equal(model.world.clock.pendingTimers, 0);
   } catch (cause) {
     throw new Error(`seed ${seed}: ${model.trace.join('; ')}`, { cause });
