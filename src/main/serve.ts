@@ -1,10 +1,11 @@
 // `hubdrive serve`: the host without Electron, in this process, until a signal or `host:quit`. Prints one JSON line when it is ready.
 
 import { isIP } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Log } from '../shared/log.ts';
+import { findAppFiles } from './app-files.ts';
 import { currentPlaces, lockDataDir } from './data-dir.ts';
+import { hubEndpoint } from './endpoint.ts';
 import { readHostVersion } from './host-version.ts';
 import { openHostLog } from './log.ts';
 import { problemOf } from './problem.ts';
@@ -17,8 +18,6 @@ interface ServeOptions {
   readonly panelPort: number;
   readonly listenHost: string;
 }
-
-const defaultEndpoint = 'https://huggingface.co';
 
 /** Resolves with the exit code: 0 after a clean end, 1 when it cannot start, 2 for wrong arguments. */
 export async function runServe(args: readonly string[]): Promise<number> {
@@ -55,14 +54,8 @@ function readArguments(args: readonly string[]): ServeOptions {
   if (!(Number.isSafeInteger(panelPort) && panelPort >= 0 && panelPort < 65_536)) {
     throw new Error(`--panel-port "${values['panel-port']}" is not a port`);
   }
-  const endpoint = (values.endpoint ?? process.env['HF_ENDPOINT']) || defaultEndpoint;
-  return { endpoint: checkEndpoint(endpoint), demo: values.demo, panelPort, listenHost: values.listen };
-}
-
-function checkEndpoint(endpoint: string): string {
-  if (!URL.canParse(endpoint) || !/^https?:\/\//.test(endpoint))
-    throw new Error(`"${endpoint}" is not an http(s) URL`);
-  return endpoint.replace(/\/+$/, '');
+  const endpoint = hubEndpoint(process.env, values.endpoint);
+  return { endpoint, demo: values.demo, panelPort, listenHost: values.listen };
 }
 
 async function serve(options: ServeOptions): Promise<void> {
@@ -78,7 +71,7 @@ async function serve(options: ServeOptions): Promise<void> {
       endpoint: options.endpoint,
       demo: options.demo,
       panelPort: options.panelPort,
-      rendererDir: findRendererDir(),
+      rendererDir: findAppFiles().rendererDir,
       listenHost: options.listenHost,
       log,
       env: process.env,
@@ -97,12 +90,6 @@ async function serve(options: ServeOptions): Promise<void> {
     lock.release();
     await log.close();
   }
-}
-
-/** Beside the built code, or below `dist` of the source tree. */
-function findRendererDir(): string {
-  const place = import.meta.url.endsWith('.ts') ? '../../dist/renderer' : '../../renderer';
-  return fileURLToPath(new URL(place, import.meta.url));
 }
 
 function warnAbout({ listenHost }: ServeOptions, log: Log): void {

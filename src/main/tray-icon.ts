@@ -91,3 +91,17 @@ function untilQuiet(mounts: readonly MountView[], now: number): number | null {
   const longest = Math.max(0, ...mounts.filter(isServed).map((mount) => quietIn(mount, now)));
   return longest > 0 ? Math.ceil(longest) : null;
 }
+
+export interface Bar {
+  readonly platform: NodeJS.Platform;
+  /** Of the system's own surfaces, where it says so. */
+  readonly isDark: boolean;
+  /** `XDG_CURRENT_DESKTOP`. */
+  readonly desktop: string;
+}
+
+/** The file's name in `assets/tray`. macOS colours template images itself; GNOME's bar is dark under every theme. */
+export function trayImageName(icon: TrayIconName, { platform, isDark, desktop }: Bar): string {
+  if (platform === 'darwin') return `${icon}Template.png`;
+  return isDark || /gnome|unity/i.test(desktop) ? `${icon}-on-dark.png` : `${icon}-on-light.png`;
+}

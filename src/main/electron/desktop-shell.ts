@@ -1,0 +1,178 @@
+// The desktop app around the hosts that serve one after the other: tray, window, dialogs, notifications, and the flow that ends it all.
+// Joins events of Electron to the functions that decide.
+
+import { join } from 'node:path';
+import { app, clipboard } from 'electron';
+import type { Event } from 'electron';
+import type { Clock, Log } from '../../shared/log.ts';
+import type { AppFiles } from '../app-files.ts';
+import type { Host } from '../host.ts';
+import { HostWatch } from '../host-watch.ts';
+import { opensPanelAtStart } from '../launch-arguments.ts';
+import type { LaunchArguments } from '../launch-arguments.ts';
+import { noticeKinds, noticesOf } from '../notices.ts';
+import { PausePlan } from '../pause-plan.ts';
+import { problemOf } from '../problem.ts';
+import { QuitFlow } from '../quit-flow.ts';
+import { carryOut } from '../tray-actions.ts';
+import type { TrayTools } from '../tray-actions.ts';
+import { isServed, trayFaceOf } from '../tray-icon.ts';
+import { buildTrayMenu } from '../tray-menu.ts';
+import { DeepLinks } from './deep-links.ts';
+import { hardenContents } from './harden.ts';
+import { IpcHost } from './ipc-host.ts';
+import { Notifications } from './notifications.ts';
+import { PanelWindow } from './panel-window.ts';
+import { askQuestion } from './question-dialog.ts';
+import { watchSystem } from './system-events.ts';
+import { TrayShell } from './tray-shell.ts';
+
+export interface DesktopShellOptions {
+  readonly files: AppFiles;
+  readonly platform: NodeJS.Platform;
+  readonly env: NodeJS.ProcessEnv;
+  readonly launch: LaunchArguments;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Ends the host for good; `now` without waiting for uploads. */
+  readonly endHost: (now: boolean) => void;
+}
+
+export class DesktopShell {
+  readonly #options: DesktopShellOptions;
+  readonly #watch: HostWatch;
+  readonly #ipc: IpcHost;
+  readonly #window: PanelWindow;
+  readonly #tray: TrayShell;
+  readonly #pauses: PausePlan;
+  readonly #quits: QuitFlow;
+  readonly #links: DeepLinks;
+  readonly #tools: TrayTools;
+  readonly #stopSystem: () => void;
+  #hasStarted = false;
+
+  /** Once Electron is ready. */
+  constructor(options: DesktopShellOptions) {
+    const { files, platform, env, clock, log } = options;
+    this.#options = options;
+    this.#watch = new HostWatch(clock);
+    hardenContents({ endpoint: () => this.#watch.state?.endpoint ?? null, log });
+    this.#ipc = new IpcHost(log);
+    this.#window = new PanelWindow({
+      preloadPath: files.preloadPath,
+      iconPath: join(files.assetsDir, 'icons', '512x512.png'),
+      onCreated: (window) => this.#ipc.setWindow(window),
+      onVisible: (isVisible) => {
+        this.#ipc.setVisible(isVisible);
+        if (isVisible) this.#watch.markSeen();
+      },
+    });
+    this.#tools = this.#makeTools();
+    this.#pauses = new PausePlan(clock, () => void carryOut({ type: 'resume' }, this.#tools));
+    this.#quits = this.#makeQuitFlow();
+    this.#links = new DeepLinks(this.#tools, () => this.#watch.host !== null);
+    this.#tray = new TrayShell({
+      imageDir: join(files.assetsDir, 'tray'),
+      platform,
+      env,
+      clock,
+      face: () => trayFaceOf(this.#watch.state, this.#watch.seen, clock.now()),
+      menu: () => {
+        const { state, seen } = this.#watch;
+        return buildTrayMenu({ state, seen, pausedUntil: this.#pauses.until, now: clock.now() });
+      },
+      onAction: (action) => void carryOut(action, this.#tools),
+      onToggle: () => this.#window.toggle(),
+    });
+    const notifications = new Notifications(() => this.#window.open());
+    this.#watch.onState((state, previous) => {
+      if (state?.mounts.some((mount) => isServed(mount) && mount.uploadsPaused) === false)
+        this.#pauses.cancel();
+      const shown = new Set(noticeKinds.filter((kind) => kind !== 'sent'));
+      for (const notice of noticesOf(previous, state, shown)) notifications.show(notice);
+      this.#tray.changed();
+    });
+    this.#stopSystem = watchSystem(
+      { onBack: () => void this.#watch.host?.nudge(), onEnding: () => this.#quits.request() },
+      clock,
+    );
+    this.#listenToApp();
+    if (options.launch.link !== null) this.#links.open(options.launch.link);
+  }
+
+  /** Null: the host has ended; another may follow. */
+  setHost(host: Host | null): void {
+    this.#ipc.setHandlers(host?.handlers ?? null);
+    this.#watch.setHost(host);
+    if (host === null) return;
+    this.#links.hostIsReady();
+    if (this.#hasStarted) return;
+    this.#hasStarted = true;
+    if (opensPanelAtStart(this.#options.launch, host.state().mounts.length)) this.#window.open();
+  }
+
+  /** The hosts have ended for good. */
+  close(): void {
+    app.off('before-quit', this.#onBeforeQuit);
+    this.#stopSystem();
+    this.#pauses.cancel();
+    this.#tray.close();
+    this.#window.destroy();
+    this.#ipc.close();
+  }
+
+  readonly #onBeforeQuit = (event: Event): void => {
+    event.preventDefault();
+    this.#quits.request();
+  };
+
+  #listenToApp(): void {
+    app.on('before-quit', this.#onBeforeQuit);
+    // Without a listener Electron ends the app with its last window.
+    app.on('window-all-closed', () => undefined);
+    app.on('activate', () => this.#window.open());
+    app.on('second-instance', (_event, argv) => {
+      if (!this.#links.openFrom(argv)) this.#window.open();
+    });
+    app.on('open-url', (event, url) => {
+      event.preventDefault();
+      this.#links.open(url);
+    });
+  }
+
+  #makeTools(): TrayTools {
+    return {
+      host: () => {
+        const { host, state, caller } = this.#watch;
+        return host === null || state === null ? null : { handlers: host.handlers, state, caller };
+      },
+      openPanel: () => this.#window.open(),
+      copyText: (text) => clipboard.writeText(text),
+      startPause: (length) => {
+        this.#pauses.start(length);
+        this.#tray.changed();
+      },
+      endPause: () => this.#pauses.cancel(),
+      requestQuit: () => this.#quits.request(),
+      ask: askQuestion,
+    };
+  }
+
+  #makeQuitFlow(): QuitFlow {
+    return new QuitFlow({
+      state: () => this.#watch.state,
+      uploadRate: () => this.#watch.uploadRate,
+      ask: askQuestion,
+      sendAll: async (signal) => {
+        const host = this.#tools.host();
+        if (host === null) return;
+        const caller = { ...host.caller, gone: AbortSignal.any([host.caller.gone, signal]) };
+        await host.handlers['mounts:resume']({ target: null }, caller);
+        await host.handlers['mounts:flush']({ target: null }, caller);
+      },
+      end: this.#options.endHost,
+      reasonOf: (error) => problemOf(error).message,
+      onUnexpected: (error) => this.#options.log.error('Quitting failed', {}, error),
+    });
+  }
+}
