@@ -12,7 +12,7 @@ import { startLocalHub, type LocalHub } from '../../src/hub-local/local-hub.ts';
 import { Nfs3Client, NfsFailure } from '../support/nfs-client.ts';
 import { EngineChild, EngineDied } from './engine-child.ts';
 import type { EngineConfig } from './engine-process.ts';
-import type { ToldEvent } from './engine-protocol.ts';
+import type { KillPoint, ToldEvent } from './engine-protocol.ts';
 import {
   added,
   digestOf,
@@ -39,6 +39,7 @@ export class CrashWorld {
   client: Nfs3Client;
   root: Uint8Array;
   readonly #config: EngineConfig;
+  readonly #forgotten: string[] = [];
   /** Digest by content hash of the Hub. */
   readonly #digests = new Map<string, string>();
 
@@ -168,8 +169,8 @@ export class CrashWorld {
     await this.#ask(() => this.engine.order({ type: 'settle' }));
   }
 
-  async arm(step: string | null, occurrence = 1): Promise<void> {
-    await this.engine.order({ type: 'arm', step, occurrence });
+  async arm(killAt: KillPoint | null): Promise<void> {
+    await this.engine.order({ type: 'arm', killAt });
   }
 
   async survey(): Promise<ReadonlyMap<string, number>> {
@@ -219,17 +220,22 @@ export class CrashWorld {
 
   // ---- after a crash ---------------------------------------------------------------------------------------------------
 
-  /** Starts the engine again on what it left, at the same port, and judges what is found. */
-  async recover(below: string): Promise<void> {
+  /** Starts the engine again on what it left, at the same port. */
+  async recover(): Promise<void> {
     assert.equal(await this.engine.ended, 'SIGKILL');
     await this.client.close();
     await this.checkHubVersions();
     await this.restart();
-    await this.checkMount(below);
   }
 
-  async restart(): Promise<void> {
-    this.engine = await EngineChild.start(this.#config, this.hub.token);
+  /** With `killAt`, rejects with Killed where that is reached while it opens or while old handles are read. */
+  async restart(killAt: KillPoint | null = null): Promise<void> {
+    try {
+      this.engine = await EngineChild.start(this.#config, this.hub.token, killAt);
+    } catch (cause) {
+      if (killAt !== null && cause instanceof EngineDied) throw new Killed('the engine died', { cause });
+      throw cause;
+    }
     this.client = await Nfs3Client.connect({ port: this.engine.port });
   }
 
@@ -299,10 +305,48 @@ export class CrashWorld {
   async checkHub(): Promise<void> {
     const hub = new Map<string, string>();
     for (const { path, xetHash } of this.hub.content.listFiles(bucket)) {
-      hub.set(path, await this.#digestOf(xetHash));
+      if (!this.#forgotten.some((prefix) => path.startsWith(prefix)))
+        hub.set(path, await this.#digestOf(xetHash));
     }
     const expected = [...this.ledger.names.files].map(([path, { bytes }]) => `${path} ${digestOf(bytes)}`);
     assert.deepEqual([...hub].map(([path, digest]) => `${path} ${digest}`).sort(), expected.sort());
+  }
+
+  /** Another client's version; the mount hears of it when it hears of it. */
+  async putTheirs(path: string, bytes: Buffer): Promise<void> {
+    this.ledger.versions.add(digestOf(bytes));
+    await this.hub.content.putFile(bucket, path, bytes);
+  }
+
+  /** Path to digest of every file on the Hub below `folder`. */
+  async hubDigests(folder: string): Promise<Map<string, string>> {
+    const digests = new Map<string, string>();
+    for (const { path, xetHash } of this.hub.content.listFiles(bucket)) {
+      if (path.startsWith(`${folder}/`)) digests.set(path, await this.#digestOf(xetHash));
+    }
+    return digests;
+  }
+
+  /** The same as the mount shows it; one level. */
+  async mountDigests(folder: string): Promise<Map<string, string>> {
+    const handle = await this.client.walk(this.root, folder);
+    const digests = new Map<string, string>();
+    for (const name of (await this.client.list(handle)).sort()) {
+      const bytes = await this.client.readAll(await this.client.lookup(handle, name));
+      digests.set(`${folder}/${name}`, digestOf(bytes));
+    }
+    return digests;
+  }
+
+  /** Takes a folder out of the comparison with ledger, mount and Hub. */
+  forget(folder: string): void {
+    this.#forgotten.push(`${folder}/`);
+    const kept = (path: string): boolean => !path.startsWith(`${folder}/`);
+    const { files, folders } = this.ledger.names;
+    this.ledger.names = {
+      files: new Map([...files].filter(([path]) => kept(path))),
+      folders: new Map([...folders].filter(([path]) => path !== folder)),
+    };
   }
 
   async #digestOf(xetHash: string): Promise<string> {

@@ -4,7 +4,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { EngineConfig } from './engine-process.ts';
-import type { EngineAnswer, ToEngineProcess } from './engine-protocol.ts';
+import type { EngineAnswer, KillPoint, ToEngineProcess } from './engine-protocol.ts';
 
 /** The engine ended before it answered; expected of one that was told to kill itself. */
 export class EngineDied extends Error {}
@@ -37,7 +37,11 @@ export class EngineChild {
   }
 
   /** Rejects with EngineDied, or with what the engine says of why it cannot open. */
-  static async start(config: EngineConfig, token: string): Promise<EngineChild> {
+  static async start(
+    config: EngineConfig,
+    token: string,
+    killAt: KillPoint | null = null,
+  ): Promise<EngineChild> {
     const child = fork(fileURLToPath(new URL('engine-process.ts', import.meta.url)), {
       execArgv: ['--disable-warning=ExperimentalWarning'],
       env: { ...process.env, HF_TOKEN: token, NODE_COMPILE_CACHE: config.compileCacheDir, NODE_OPTIONS: '' },
@@ -58,7 +62,7 @@ export class EngineChild {
     child.on('error', () => undefined);
     const starting = new EngineChild(child, waiters, 0, ended);
     try {
-      const port = Number(await starting.order({ type: 'open', config }));
+      const port = Number(await starting.order({ type: 'open', config, killAt }));
       const started = new EngineChild(child, waiters, port, ended);
       started.#nextId = starting.#nextId;
       return started;

@@ -40,9 +40,10 @@ class EngineProcess {
   async perform(message: ToEngineProcess): Promise<unknown> {
     switch (message.type) {
       case 'open':
+        this.#kill.arm(message.killAt);
         return this.#open(message.config);
       case 'arm':
-        this.#kill.arm(message.step, message.occurrence);
+        this.#kill.arm(message.killAt);
         return null;
       case 'survey':
         return this.#kill.survey();

@@ -2,10 +2,17 @@
 
 import type { EngineConfig } from './engine-process.ts';
 
+export interface KillPoint {
+  readonly step: string;
+  /** From 1. */
+  readonly occurrence: number;
+}
+
 export type ToEngineProcess =
-  | { readonly type: 'open'; readonly config: EngineConfig }
-  /** Kill yourself at the `occurrence`th step of this name from here on; null for never. */
-  | { readonly type: 'arm'; readonly step: string | null; readonly occurrence: number }
+  /** `killAt`: already while it opens. */
+  | { readonly type: 'open'; readonly config: EngineConfig; readonly killAt: KillPoint | null }
+  /** Kill yourself there, counted from here on; null for never. */
+  | { readonly type: 'arm'; readonly killAt: KillPoint | null }
   /** Start counting steps; the answer has those counted since the last time. */
   | { readonly type: 'survey' }
   | { readonly type: 'flush' }

@@ -6,6 +6,7 @@ import type { ClientRequest } from 'node:http';
 import type { RemoteStore, UploadContent } from '../../src/hub/remote-store.ts';
 import type { OpenCatalogueDatabase } from '../../src/vfs/catalogue-database.ts';
 import type { StagingDisk } from '../../src/vfs/staging-disk.ts';
+import type { KillPoint } from './engine-protocol.ts';
 
 /** Requests that change the Hub, or that a commit depends on. */
 const routes: readonly (readonly [name: string, pattern: RegExp])[] = [
@@ -29,8 +30,8 @@ export class KillSwitch {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10_000);
   }
 
-  arm(step: string | null, occurrence: number): void {
-    this.#armed = step === null ? null : { step, left: occurrence };
+  arm(killAt: KillPoint | null): void {
+    this.#armed = killAt === null ? null : { step: killAt.step, left: killAt.occurrence };
   }
 
   survey(): Record<string, number> {

@@ -1,14 +1,18 @@
 // The operations of the crash matrix: what each needs beforehand, and the work under which the engine is killed. Used by the crash
 // tests. Every one works in a folder of its own.
 
+import assert from 'node:assert/strict';
 import { pattern } from '../support/content-bench.ts';
 import type { CrashWorld } from './crash-world.ts';
+import { digestOf } from './ledger.ts';
 
 export interface Scenario {
   readonly name: string;
   /** What is there, acknowledged and perhaps on the Hub, before. */
   prepare(world: CrashWorld, folder: string, seed: number): Promise<void>;
   act(world: CrashWorld, folder: string, seed: number): Promise<void>;
+  /** Judges instead of the ledger, and takes the folder out of it. */
+  judge?(world: CrashWorld, folder: string, seed: number): Promise<void>;
 }
 
 const none = (): Promise<void> => Promise.resolve();
@@ -165,6 +169,9 @@ export const uploadScenarios: readonly Scenario[] = [
       if (failed?.status === 'rejected') throw failed.reason;
     },
   },
+];
+
+export const batchScenarios: readonly Scenario[] = [
   {
     name: 'batch of adds, moves and deletes',
     prepare: async (world, folder, seed) => {
@@ -194,5 +201,28 @@ export const uploadScenarios: readonly Scenario[] = [
       await world.rename(`${folder}/from`, `${folder}/to`);
     },
     act: (world) => world.flush(),
+  },
+  {
+    name: 'upload of what another client changed as well',
+    prepare: async (world, folder, seed) => {
+      const file = await world.store(`${folder}/file`, pattern(50_000, seed));
+      await world.flush();
+      await world.write(file, 10_000, pattern(5000, seed + 1));
+      await world.commit(file);
+      await world.putTheirs(`${folder}/file`, pattern(51_000, seed + 2));
+    },
+    act: (world) => world.flush(),
+    judge: async (world, folder, seed) => {
+      const ours = world.ledger.file(`${folder}/file`);
+      const expected = [digestOf(ours.bytes), digestOf(pattern(51_000, seed + 2))].sort();
+      await world.flush();
+      const hub = await world.hubDigests(folder);
+      assert.deepEqual([...hub.values()].sort(), expected, 'both versions are on the Hub, and nothing else');
+      assert.equal(hub.get(`${folder}/file`), digestOf(pattern(51_000, seed + 2)), 'theirs keeps the name');
+      assert.deepEqual(await world.mountDigests(folder), hub);
+      const found = await world.client.readAll(ours.handle ?? assert.fail());
+      assert.ok(found.equals(ours.bytes), 'the old handle has what was written here');
+      world.forget(folder);
+    },
   },
 ];
