@@ -24,9 +24,8 @@ export function resolveConflicts(groups: readonly PlannedGroup[], parts: UploadP
       else if ('operation' in source) {
         if (planned.final === null || keepMoved(path, planned.final, verdict.theirs, parts)) continue;
         keepTheirs(planned, verdict.theirs, parts);
-        if (!parts.operations.isNamedAfter(source.operation.seq, path)) {
-          keepMovedBeside(parts.operations.pathAfter(path), planned.final, parts);
-        }
+        const restingPlace = parts.operations.restingPlace(source.operation.seq, path);
+        if (restingPlace !== null) keepMovedBeside(restingPlace, planned.final, parts);
       } else {
         unfinished.add(source.content.ino);
         keepBothContents(path, source.content, verdict.theirs, parts);
@@ -61,7 +60,7 @@ function keepBothContents(path: string, ready: ReadyContent, theirs: RemoteTheir
 
 /**
  * A move or copy met another client's file: what we moved there goes beside it. False where the name here is not (or no
- * longer) the moved file: a later operation moved or deleted it and has its own reference to the content.
+ * longer) the moved file.
  */
 export function keepMoved(
   path: string,
@@ -100,7 +99,7 @@ function freeConflictPath(path: string, { hostName, clock, namespace, operations
   // The namespace starts at 1 and does not know of this one yet.
   for (let copy = 2; ; copy += 1) {
     const candidate = conflictPath(path, hostName, clock.now(), copy);
-    if (namespace.inodeAt(candidate) === null && !operations.isNamedAfter(0, candidate)) return candidate;
+    if (namespace.inodeAt(candidate) === null && !operations.isNamed(candidate)) return candidate;
   }
 }
 

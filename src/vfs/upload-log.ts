@@ -211,24 +211,44 @@ export class UploadLog {
 
   /** Where the pending renames of folders will take what is at `path` now. Reads the log: for conflicts only. */
   pathAfter(path: string): string {
-    let then = path;
-    const trees = this.#database.handle.prepare(
-      "SELECT path, to_path FROM upload_log WHERE type = 'moveTree' ORDER BY seq",
-    );
-    for (const { path: from, to_path: to } of trees.iterate()) {
-      if (typeof from === 'string' && typeof to === 'string' && then.startsWith(`${from}/`)) {
-        then = to + then.slice(from.length);
-      }
-    }
-    return then;
+    return this.#treesAfter(0).reduce((then, tree) => throughTree(then, tree), path);
   }
 
-  /** Whether a later operation than `seq` names exactly `path`. Reads the log: for conflicts only. */
-  isNamedAfter(seq: number, path: string): boolean {
+  /**
+   * Where what operation `seq` puts at `path` will be in the end; null where a later operation moves, replaces or deletes it
+   * by name. Reads the log: for conflicts only.
+   */
+  restingPlace(seq: number, path: string): string | null {
+    let then = path;
+    let from = seq;
+    for (const tree of this.#treesAfter(seq)) {
+      if (this.#isNamed(then, from, tree.seq)) return null;
+      then = throughTree(then, tree);
+      from = tree.seq;
+    }
+    return this.#isNamed(then, from, Number.MAX_SAFE_INTEGER) ? null : then;
+  }
+
+  isNamed(path: string): boolean {
+    return this.#isNamed(path, 0, Number.MAX_SAFE_INTEGER);
+  }
+
+  #isNamed(path: string, after: number, before: number): boolean {
     const named = this.#database.handle.prepare(
-      "SELECT 1 FROM upload_log WHERE seq > ? AND type <> 'moveTree' AND (path = ? OR to_path = ?) LIMIT 1",
+      `SELECT 1 FROM upload_log
+       WHERE seq > ? AND seq < ? AND type <> 'moveTree' AND (path = ? OR to_path = ?) LIMIT 1`,
     );
-    return named.get(seq, path, path) !== undefined;
+    return named.get(after, before, path, path) !== undefined;
+  }
+
+  #treesAfter(seq: number): readonly LoggedTree[] {
+    const trees = this.#database.handle.prepare(
+      "SELECT * FROM upload_log WHERE type = 'moveTree' AND seq > ? ORDER BY seq",
+    );
+    return trees.all(seq).flatMap((row) => {
+      const tree = this.#parse(row);
+      return tree?.type === 'moveTree' ? [tree] : [];
+    });
   }
 
   #remember(operation: LoggedOperation): void {
@@ -262,6 +282,10 @@ export class UploadLog {
     }
     return operation;
   }
+}
+
+function throughTree(path: string, { from, to }: LoggedTree): string {
+  return path.startsWith(`${from}/`) ? to + path.slice(from.length) : path;
 }
 
 function asLogged(operation: NamespaceOperation, seq: number, expect: string | null): LoggedOperation {

@@ -171,3 +171,17 @@ test('a conflict is noticed also when the change comes during the upload', () =>
     assert.deepEqual(world.remoteTexts(), { doc: 'theirs', [copyOf(world, 'doc')]: 'ours' });
     assert.equal(world.remote.callsOf('upload').length, 1, 'the uploaded bytes are used for the copy');
   }));
+
+test('a file that met theirs at a place whose folder was renamed afterwards is kept where the folder is', () =>
+  withUploadWorld(async (world) => {
+    world.seed({ a: 'one', b: 'two', 'd/x': 'x' });
+    world.rename('a', 'd/f');
+    world.renameFolder('d', 'e');
+    world.rename('b', 'd/f'); // the old place gets another file
+    world.remote.put('d/f', 'theirs');
+    await world.quiet();
+    assert.deepEqual(Object.values(world.remoteTexts()).sort(), ['one', 'theirs', 'two', 'x']);
+    assert.equal(world.remote.text('d/f'), 'two');
+    assert.equal(world.remote.text('e/f'), 'theirs');
+    assert.equal(world.remote.text(copyOf(world, 'e/f')), 'one');
+  }));
