@@ -275,14 +275,19 @@ export class Exchange {
         reject(new Disconnected('the client closed the connection'));
         return;
       }
-      this.#response.write(bytes, (error) => {
+      // Node never calls back a write whose client is gone, so the end of the connection settles it too.
+      const settle = (error: Error | null | undefined): void => {
+        this.#response.off('close', onClose);
         if (error === null || error === undefined) {
           this.responseBytes += bytes.byteLength;
           resolve();
         } else {
           reject(new Disconnected('the client closed the connection', { cause: error }));
         }
-      });
+      };
+      const onClose = (): void => settle(new Error('closed before the bytes were taken'));
+      this.#response.once('close', onClose);
+      this.#response.write(bytes, settle);
     });
   }
 }

@@ -1,9 +1,23 @@
-// What the cache knows in memory about one content. Made and changed by content-cache.ts; lazy-file.ts and cache-origin.ts read it.
+// What the cache is built from and what it knows in memory about one content. Made and changed by content-cache.ts; lazy-file.ts and cache-origin.ts read it.
 
 import type { ContentRef } from '../hub/remote-store.ts';
-import type { CacheOrigin } from './cache-index.ts';
+import type { Clock, Log } from '../shared/log.ts';
+import type { CacheIndex, CacheOrigin } from './cache-index.ts';
 import { ExtentMap } from './extents.ts';
-import type { LocalFile } from './local-file.ts';
+import type { HandlePool } from './handle-pool.ts';
+import type { HotMemory, LocalFile } from './local-file.ts';
+import type { StagingDisk } from './staging-disk.ts';
+
+export interface ContentCacheOptions {
+  readonly directory: string;
+  readonly limitBytes: number;
+  readonly index: CacheIndex;
+  readonly disk: StagingDisk;
+  readonly pool: HandlePool;
+  readonly memory: HotMemory;
+  readonly clock: Clock;
+  readonly log: Log;
+}
 
 /** The cache's view of one content. `extents` are readable; only what was recorded survives a restart. */
 export interface CachedContent {

@@ -5,36 +5,22 @@
 // invent bytes. Eviction deletes row, then file; descriptors that are open elsewhere stay valid until they are closed.
 
 import type { ContentRef } from '../hub/remote-store.ts';
-import type { Clock, Log, Timer } from '../shared/log.ts';
+import type { Timer } from '../shared/log.ts';
 import { cacheFolderOf, cachePathOf, sweepCacheFolder } from './cache-folder.ts';
-import type { CacheIndex, CacheOrigin, EvictionCandidate } from './cache-index.ts';
+import type { CacheOrigin, EvictionCandidate } from './cache-index.ts';
 import { evictOldest, excessBytes } from './cache-limits.ts';
 import { adoptedEntry, emptyEntry } from './cached-content.ts';
-import type { CachedContent } from './cached-content.ts';
+import type { CachedContent, ContentCacheOptions } from './cached-content.ts';
 import { ExtentMap } from './extents.ts';
 import type { MaybePromise } from './file-system.ts';
 import { FsError } from './fs-error.ts';
-import type { HandlePool } from './handle-pool.ts';
 import { LocalFile } from './local-file.ts';
-import type { HotMemory } from './local-file.ts';
 import { errnoOf } from './staging-disk.ts';
-import type { StagingDisk } from './staging-disk.ts';
 
 /** How long filled ranges and uses may go unrecorded. */
 const recordDelayMs = 2000;
 /** Contents with their ranges in memory. */
 const entryLimit = 4096;
-
-export interface ContentCacheOptions {
-  readonly directory: string;
-  readonly limitBytes: number;
-  readonly index: CacheIndex;
-  readonly disk: StagingDisk;
-  readonly pool: HandlePool;
-  readonly memory: HotMemory;
-  readonly clock: Clock;
-  readonly log: Log;
-}
 
 export class ContentCache {
   readonly #options: ContentCacheOptions;
@@ -78,6 +64,14 @@ export class ContentCache {
     if (entry.unrecorded.count > 0 || entry.adopting) return;
     entry.file?.release();
     this.#drop(entry);
+  }
+
+  /** The Hub's bytes turned out not to be the content: none of them may be read again. What was written here stays. */
+  distrust(entry: CachedContent): void {
+    if (entry.adopting || entry.gone) return;
+    const { id, content } = entry;
+    if (id !== null) this.#attempt('remove', () => this.#evictOne({ id, key: content.key }));
+    if (!entry.gone) this.#lose(entry);
   }
 
   /** Takes over what other mounts recorded since. */
@@ -254,7 +248,7 @@ export class ContentCache {
     return freed;
   }
 
-  #evictOne({ id, key }: EvictionCandidate): number {
+  #evictOne({ id, key }: Pick<EvictionCandidate, 'id' | 'key'>): number {
     const removed = this.#options.index.remove(id);
     if (removed === null) return 0;
     this.#options.disk.unlink(this.#pathOf(key, id));

@@ -62,22 +62,11 @@ export async function startHubWorld(options: Partial<LocalHubOptions> = {}): Pro
     },
     async close() {
       for (const store of stores) await store.close();
-      await closeWithin(hub, 3000);
+      await hub.close();
       await rm(directory, { recursive: true, force: true });
       assert.deepEqual(problems, [], 'the embedded Hub met no internal error');
     },
   };
-}
-
-/**
- * These tests cut many downloads short. Node never calls back for a response's queued writes once the client is gone, and the
- * embedded Hub may wait for such a call when it closes; its sockets and its port are free by then.
- */
-async function closeWithin(hub: LocalHub, limitMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)));
-  await Promise.race([hub.close(), limit]);
-  clearTimeout(timer);
 }
 
 /** Bytes of a new file, as `upload` takes them. */

@@ -187,6 +187,25 @@ describe('fetching content', () => {
     });
   });
 
+  it('throws away what it cached of a content whose whole turns out to be corrupt', async () => {
+    const remote = new WatchedStore();
+    await withBench(remote, async (bench) => {
+      const bytes = pattern(100_000);
+      bench.inodes.add(1, remote.put('a', bytes));
+      const wrong = pattern(100_000, 9);
+      const fetch = remote.fetch.bind(remote);
+      remote.fetch = (_content, start, end, sink) => {
+        sink(start, wrong.subarray(start, end));
+        remote.fetch = fetch;
+        return Promise.reject(hubError('corrupt', false));
+      };
+      await bench.read(1).catch(() => undefined);
+      await settle();
+      await bench.clock.advanceAsync(6000);
+      assert.ok((await bench.read(1)).equals(bytes));
+    });
+  });
+
   it('fetches ahead of a sequential reader in growing windows and never twice', async () => {
     const remote = new WatchedStore();
     await withBench(remote, async (bench) => {
