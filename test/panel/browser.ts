@@ -106,3 +106,12 @@ export async function screenshotPath(name: string): Promise<string> {
   await mkdir(dir, { recursive: true });
   return join(dir, `${name}.png`);
 }
+
+/** What `look` finds as soon as it finds something; looks at every turn of the event loop, and gives up with the test. */
+export async function eventually<T>(look: () => T | undefined): Promise<T> {
+  for (;;) {
+    const found = look();
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

@@ -200,7 +200,6 @@ export const strings = {
     subfolder: 'Folder',
     subfolderAll: 'All of it',
     subfolderChoose: 'Choose…',
-    subfolderInto: (folder: string) => `Into ${folder}`,
     subfolderUp: 'One folder up',
     subfolderNone: 'No folders inside',
     subfolderMore: 'There are more folders than are shown; write the name.',

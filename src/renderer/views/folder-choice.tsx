@@ -62,7 +62,7 @@ function FolderWalk({ source, revision, folder, onFolder }: FolderChoiceProps) {
           onAction={(name) => onFolder(folder === '' ? String(name) : `${folder}/${name}`)}
         >
           {({ id }) => (
-            <ListBoxItem id={id} textValue={words.subfolderInto(id)} className="option">
+            <ListBoxItem id={id} textValue={id} className="option">
               <Folder aria-hidden />
               <span className="cut">{id}</span>
             </ListBoxItem>
