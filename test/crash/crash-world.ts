@@ -170,7 +170,7 @@ export class CrashWorld {
   }
 
   async arm(killAt: KillPoint | null): Promise<void> {
-    await this.engine.order({ type: 'arm', killAt });
+    await this.#ask(() => this.engine.order({ type: 'arm', killAt }));
   }
 
   async survey(): Promise<ReadonlyMap<string, number>> {

@@ -2,6 +2,7 @@
 // do and at which step to kill itself. Started by engine-child.ts only.
 
 import { flushCompileCache } from 'node:module';
+import { setTimeout as delay } from 'node:timers/promises';
 import { parseSource } from '../../src/hub/source.ts';
 import { openHubStore } from '../../src/hub/hub-store.ts';
 import type { RemoteStore } from '../../src/hub/remote-store.ts';
@@ -26,7 +27,9 @@ export interface EngineConfig {
   readonly compileCacheDir: string;
 }
 
-const settleRounds = 8;
+/** Quiet this long: what follows a reply (merging, unlinking, recording) is over. */
+const quietRounds = 8;
+const roundMs = 5;
 
 class EngineProcess {
   readonly #kill = new KillSwitch();
@@ -35,7 +38,6 @@ class EngineProcess {
   #remote: RemoteStore | null = null;
   #fileSystem: VirtualFs | null = null;
   #server: NfsServer | null = null;
-  #sync: () => Promise<void> = () => Promise.resolve();
 
   async perform(message: ToEngineProcess): Promise<unknown> {
     switch (message.type) {
@@ -51,10 +53,7 @@ class EngineProcess {
         await this.#opened().uploads.flush();
         return null;
       case 'settle':
-        for (let round = 0; round < settleRounds; round += 1) {
-          await this.#sync();
-          await new Promise((resolve) => setImmediate(resolve));
-        }
+        await this.#settle();
         return null;
       case 'room':
         this.#disk.freeBytes = message.freeBytes;
@@ -95,10 +94,7 @@ class EngineProcess {
       clock: systemClock,
       log,
       disk: this.#kill.watchDisk(this.#disk.calls),
-      wrapDatabase: (database) => {
-        this.#sync = () => database.sync();
-        return this.#kill.watchDatabase(database);
-      },
+      wrapDatabase: (database) => this.#kill.watchDatabase(database),
     });
     this.#server = await startNfsServer({
       fileSystem: this.#fileSystem,
@@ -116,6 +112,16 @@ class EngineProcess {
     // Node writes it at the end, which never comes to a process that is killed.
     flushCompileCache();
     return this.#server.port;
+  }
+
+  async #settle(): Promise<void> {
+    let quiet = 0;
+    for (let seen = -1; quiet < quietRounds; quiet += 1) {
+      await delay(roundMs);
+      if (this.#kill.total === seen) continue;
+      seen = this.#kill.total;
+      quiet = 0;
+    }
   }
 
   #opened(): VirtualFs {

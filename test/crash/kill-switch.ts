@@ -20,7 +20,11 @@ export class KillSwitch {
   #armed: { readonly step: string; left: number } | null = null;
   #counts = new Map<string, number>();
 
+  /** Steps so far. */
+  total = 0;
+
   step(name: string): void {
+    this.total += 1;
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
     if (this.#armed?.step !== name) return;
     this.#armed.left -= 1;
