@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { FakeHost } from '../support/fake-host.ts';
 import type { PendingEntry } from '../../src/shared/model.ts';
-import { failure, FakeHost, mountView } from '../support/fake-host.ts';
+import { failure, mountView } from '../support/fake-host.ts';
 import { browserOptions, eventually, hostWith, usePanelBrowser } from './browser.ts';
 
 const browser = usePanelBrowser();
