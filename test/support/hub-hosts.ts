@@ -200,11 +200,12 @@ export class HubHost {
     return names.sort();
   }
 
-  /** Every file of the mount by path, as text. */
+  /** Every file of the mount by path, as text. What others remove meanwhile is left out. */
   async files(path = ''): Promise<Record<string, string>> {
     const files: Record<string, string> = {};
     for (const name of await this.names(path)) {
       const inner = path === '' ? name : `${path}/${name}`;
+      if (!(await this.exists(inner))) continue;
       const { type } = await this.lookup(inner);
       if (type === 'directory') Object.assign(files, await this.files(inner));
       else if (type === 'file') files[inner] = await this.text(inner);
