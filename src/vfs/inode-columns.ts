@@ -2,7 +2,7 @@
 // follow. Rows are named by slot; a slot is reused, an inode number never. Used by the inode index and the namespace.
 
 import { FsError } from './fs-error.ts';
-import type { FileType, Time } from './file-system.ts';
+import type { FileType } from './file-system.ts';
 
 const pageShift = 12;
 const pageRows = 1 << pageShift;
@@ -98,15 +98,6 @@ export function rowOf(slot: number): number {
 
 export function typeName(code: number): FileType {
   return typeNames[code] ?? 'file';
-}
-
-/** Reads a cell; rows are always within a page, so the fallback only satisfies the checker. */
-export function cell(column: { readonly [row: number]: number | undefined }, row: number): number {
-  return column[row] ?? 0;
-}
-
-export function isBefore(a: Time, b: Time): boolean {
-  return a.sec < b.sec || (a.sec === b.sec && a.nsec < b.nsec);
 }
 
 // ---- content keys as 32 bytes ------------------------------------------------------------------------------------

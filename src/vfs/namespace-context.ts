@@ -3,7 +3,7 @@
 import type { ContentRef } from '../hub/remote-store.ts';
 import type { Clock, Log } from '../shared/log.ts';
 import { FsError } from './fs-error.ts';
-import type { Caller, Change, MaybePromise, Time } from './file-system.ts';
+import type { Change, MaybePromise, Time } from './file-system.ts';
 import { inodeFlag, rowOf, typeCode } from './inode-columns.ts';
 import type { NamespaceTree } from './namespace-tree.ts';
 import type { ActivitySink, ContentStore, UploadQueue } from './parts.ts';
@@ -93,8 +93,4 @@ export function keepDirectory(context: NamespaceContext, slot: number): void {
 
 export function timeOf(context: NamespaceContext, wish: Time | 'now'): Time {
   return wish === 'now' ? context.tree.now() : wish;
-}
-
-export function ownerOf(caller: Caller): { readonly uid: number; readonly gid: number } {
-  return { uid: caller.uid, gid: caller.gid };
 }
