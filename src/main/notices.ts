@@ -1,12 +1,8 @@
 // Which changes of the host's state are worth interrupting a person for, and in which words. Pure: two states in, notices out. Silent about
 // what a person asked for themselves and sees anyway.
 
-import type { HostState, MountView } from '../shared/model.ts';
+import type { HostState, MountView, NoticeKind } from '../shared/model.ts';
 import { sayCount, sayUnsent } from './amounts.ts';
-
-/** `stale` and `failure` mean that something may be lost or does not work; the others are news. */
-export const noticeKinds = ['stale', 'failure', 'conflict', 'sent'] as const;
-export type NoticeKind = (typeof noticeKinds)[number];
 
 export interface Notice {
   readonly kind: NoticeKind;
@@ -19,13 +15,13 @@ export interface Notice {
 export function noticesOf(
   previous: HostState | null,
   next: HostState | null,
-  wanted: ReadonlySet<NoticeKind>,
+  wanted: readonly NoticeKind[],
 ): readonly Notice[] {
   if (previous === null || next === null || next.quitting) return [];
   const before = new Map(previous.mounts.map((mount) => [mount.id, mount]));
   return next.mounts
     .flatMap((mount) => noticesOfMount(before.get(mount.id), mount))
-    .filter(({ kind }) => wanted.has(kind));
+    .filter(({ kind }) => wanted.includes(kind));
 }
 
 function noticesOfMount(before: MountView | undefined, mount: MountView): readonly Notice[] {

@@ -3,6 +3,7 @@
 
 import { join } from 'node:path';
 import { systemClock } from '../shared/log.ts';
+import type { Settings } from '../shared/model.ts';
 import type { Places } from '../shared/places.ts';
 import { Account } from './account.ts';
 import { runCommand } from './command-runner.ts';
@@ -40,6 +41,8 @@ export interface ServedHostsOptions {
   readonly keeper?: TokenKeeper;
   /** The system's own if none is given. */
   readonly driver?: OsMountDriver;
+  /** The person changed a setting. */
+  readonly onSettings?: (settings: Settings) => void;
   /** Told of each host when it serves, and with null when it has ended. */
   readonly onHost?: (host: Host | null) => void;
 }
@@ -160,7 +163,10 @@ export class ServedHosts {
       createEngine: createWorkerEngines({ tokens, log, logLevel: () => 'info' }),
       driver: this.#options.driver ?? createSystemDriver(),
       log,
-      onSettings: (settings) => log.setLevel(settings.logLevel),
+      onSettings: (settings) => {
+        log.setLevel(settings.logLevel);
+        this.#options.onSettings?.(settings);
+      },
       listenHost,
       panelHandlers: (tools) =>
         createPanelHandlers({

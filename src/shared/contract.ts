@@ -2,9 +2,20 @@
 // three transports (control socket, WebSocket, Electron IPC) carry exactly this; frames.ts says how it is put on a stream.
 
 import type { ActivityEvent } from './activity.ts';
-import { flag, integer, nothing, nullable, object, oneOf, optional, text, withDefault } from './arguments.ts';
+import {
+  flag,
+  integer,
+  list,
+  nothing,
+  nullable,
+  object,
+  oneOf,
+  optional,
+  text,
+  withDefault,
+} from './arguments.ts';
 import type { Parser } from './arguments.ts';
-import { sourceKinds } from './model.ts';
+import { noticeKinds, sourceKinds } from './model.ts';
 import type {
   AccountView,
   BrowseItem,
@@ -183,6 +194,8 @@ export const settingParsers = {
   drainTimeoutMs: integer(0, 24 * 3600_000),
   restoreMounts: flag,
   logLevel: oneOf(['debug', 'info', 'warn', 'error']),
+  launchAtLogin: flag,
+  notifications: list(oneOf(noticeKinds), noticeKinds.length),
 } satisfies { readonly [K in keyof Settings]: Parser<Settings[K]> };
 const parseSettingsChange: Parser<SettingsChange> = object({
   mountFolder: optional(settingParsers.mountFolder),
@@ -191,6 +204,8 @@ const parseSettingsChange: Parser<SettingsChange> = object({
   drainTimeoutMs: optional(settingParsers.drainTimeoutMs),
   restoreMounts: optional(settingParsers.restoreMounts),
   logLevel: optional(settingParsers.logLevel),
+  launchAtLogin: optional(settingParsers.launchAtLogin),
+  notifications: optional(settingParsers.notifications),
 });
 
 export interface MountActivity {

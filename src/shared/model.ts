@@ -233,7 +233,15 @@ export interface Settings {
   readonly drainTimeoutMs: number;
   readonly restoreMounts: boolean;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** Start with the person's session, in the tray only. The desktop app alone follows it. */
+  readonly launchAtLogin: boolean;
+  /** Notifications that are shown, by kind. The desktop app alone shows any. */
+  readonly notifications: readonly NoticeKind[];
 }
+
+/** `stale` and `failure` mean that something may be lost or does not work; the others are news. */
+export const noticeKinds = ['stale', 'failure', 'conflict', 'sent'] as const;
+export type NoticeKind = (typeof noticeKinds)[number];
 
 export interface DoctorCheck {
   readonly id: string;

@@ -94,6 +94,8 @@ export const defaultSettings: Settings = {
   drainTimeoutMs: 60_000,
   restoreMounts: true,
   logLevel: 'info',
+  launchAtLogin: false,
+  notifications: ['stale', 'failure', 'conflict'],
 };
 
 export const signedInAccount: AccountView = {

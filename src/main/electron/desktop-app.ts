@@ -11,7 +11,7 @@ import { findAppFiles } from '../app-files.ts';
 import { currentPlaces, lockDataDir } from '../data-dir.ts';
 import { hubEndpoint } from '../endpoint.ts';
 import { readHostVersion } from '../host-version.ts';
-import { readLaunchArguments } from '../launch-arguments.ts';
+import { hiddenFlag, readLaunchArguments } from '../launch-arguments.ts';
 import { openHostLog } from '../log.ts';
 import type { OsMountDriver } from '../os-mount.ts';
 import { problemOf } from '../problem.ts';
@@ -62,7 +62,8 @@ async function runOnlyInstance(
   options: Required<Omit<DesktopOptions, 'driver'>> & DesktopOptions,
 ): Promise<void> {
   const { argv, env, platform, places, files } = options;
-  const launch = readLaunchArguments(argv);
+  const wasOpenedAtLogin = platform === 'darwin' && app.getLoginItemSettings().wasOpenedAtLogin;
+  const launch = readLaunchArguments(wasOpenedAtLogin ? [...argv, hiddenFlag] : argv);
   const lock = await lockDataDir(places);
   const log = await openHostLog({ logDir: places.logDir, level: 'info', terminal: null });
   let shell: DesktopShell | null = null;
@@ -81,6 +82,7 @@ async function runOnlyInstance(
       keeper: openKeychain(join(places.dataDir, 'token.encrypted'), platform, log),
       ...(options.driver === undefined ? {} : { driver: options.driver }),
       onHost: (host) => shell?.setHost(host),
+      onSettings: (settings) => shell?.setSettings(settings),
     });
     shell = new DesktopShell({
       files,

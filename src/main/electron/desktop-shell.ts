@@ -5,15 +5,17 @@ import { join } from 'node:path';
 import { app, clipboard } from 'electron';
 import type { Event } from 'electron';
 import type { Clock, Log } from '../../shared/log.ts';
+import type { Settings } from '../../shared/model.ts';
 import type { AppFiles } from '../app-files.ts';
 import type { Host } from '../host.ts';
 import { HostWatch } from '../host-watch.ts';
 import { opensPanelAtStart } from '../launch-arguments.ts';
 import type { LaunchArguments } from '../launch-arguments.ts';
-import { noticeKinds, noticesOf } from '../notices.ts';
+import { noticesOf } from '../notices.ts';
 import { PausePlan } from '../pause-plan.ts';
 import { problemOf } from '../problem.ts';
 import { QuitFlow } from '../quit-flow.ts';
+import { defaultSettings } from '../settings.ts';
 import { carryOut } from '../tray-actions.ts';
 import type { TrayTools } from '../tray-actions.ts';
 import { isServed, trayFaceOf } from '../tray-icon.ts';
@@ -21,11 +23,13 @@ import { buildTrayMenu } from '../tray-menu.ts';
 import { DeepLinks } from './deep-links.ts';
 import { hardenContents } from './harden.ts';
 import { IpcHost } from './ipc-host.ts';
+import { setLoginItem } from './login-item.ts';
 import { Notifications } from './notifications.ts';
 import { PanelWindow } from './panel-window.ts';
 import { askQuestion } from './question-dialog.ts';
 import { watchSystem } from './system-events.ts';
 import { TrayShell } from './tray-shell.ts';
+import { watchForUpdates } from './updates.ts';
 
 export interface DesktopShellOptions {
   readonly files: AppFiles;
@@ -48,8 +52,9 @@ export class DesktopShell {
   readonly #quits: QuitFlow;
   readonly #links: DeepLinks;
   readonly #tools: TrayTools;
-  readonly #stopSystem: () => void;
+  readonly #stops: readonly (() => void)[];
   #hasStarted = false;
+  #settings: Settings = defaultSettings;
 
   /** Once Electron is ready. */
   constructor(options: DesktopShellOptions) {
@@ -88,14 +93,23 @@ export class DesktopShell {
     this.#watch.onState((state, previous) => {
       if (state?.mounts.some((mount) => isServed(mount) && mount.uploadsPaused) === false)
         this.#pauses.cancel();
-      const shown = new Set(noticeKinds.filter((kind) => kind !== 'sent'));
-      for (const notice of noticesOf(previous, state, shown)) notifications.show(notice);
+      const { notifications: wanted } = this.#settings;
+      for (const notice of noticesOf(previous, state, wanted)) notifications.show(notice);
       this.#tray.changed();
     });
-    this.#stopSystem = watchSystem(
-      { onBack: () => void this.#watch.host?.nudge(), onEnding: () => this.#quits.request() },
-      clock,
-    );
+    this.#stops = [
+      watchSystem(
+        { onBack: () => void this.#watch.host?.nudge(), onEnding: () => this.#quits.request() },
+        clock,
+      ),
+      watchForUpdates({
+        platform,
+        env,
+        clock,
+        log,
+        onAvailable: (version) => notifications.tellUpdate(version),
+      }),
+    ];
     this.#listenToApp();
     if (options.launch.link !== null) this.#links.open(options.launch.link);
   }
@@ -108,13 +122,24 @@ export class DesktopShell {
     this.#links.hostIsReady();
     if (this.#hasStarted) return;
     this.#hasStarted = true;
+    void Promise.resolve(host.handlers['settings:get'](null, this.#watch.caller)).then((settings) =>
+      this.setSettings(settings),
+    );
     if (opensPanelAtStart(this.#options.launch, host.state().mounts.length)) this.#window.open();
+  }
+
+  setSettings(settings: Settings): void {
+    this.#settings = settings;
+    const { platform, env, log } = this.#options;
+    setLoginItem(settings.launchAtLogin, platform, env).catch((error: unknown) => {
+      log.warn('Starting at login could not be changed', { cause: String(error) });
+    });
   }
 
   /** The hosts have ended for good. */
   close(): void {
     app.off('before-quit', this.#onBeforeQuit);
-    this.#stopSystem();
+    for (const stop of this.#stops) stop();
     this.#pauses.cancel();
     this.#tray.close();
     this.#window.destroy();

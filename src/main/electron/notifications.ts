@@ -15,9 +15,16 @@ export class Notifications {
     this.#onClick = onClick;
   }
 
-  show({ title, body, kind }: Notice): void {
+  tellUpdate(version: string): void {
+    this.show({
+      title: `Hubdrive ${version} is available`,
+      body: 'Your system’s package manager installs it.',
+    });
+  }
+
+  show({ title, body }: Pick<Notice, 'title' | 'body'>): void {
     if (!Notification.isSupported()) return;
-    const notification = new Notification({ title, body, urgency: kind === 'sent' ? 'low' : 'normal' });
+    const notification = new Notification({ title, body });
     notification.on('click', this.#onClick);
     notification.show();
     this.#held.push(notification);
