@@ -345,10 +345,15 @@ export class LazyFile {
     }
   }
 
-  #hasAll(waiter: FetchWaiter): boolean {
+  #hasAll(waiter: FetchWaiter, from = waiter.start, to = waiter.end): boolean {
     const { extents } = this.#entry;
-    if (waiter.copied.count === 0) return extents.covers(waiter.start, waiter.end);
-    return waiter.copied.gaps(waiter.start, waiter.end).every(({ start, end }) => extents.covers(start, end));
+    if (waiter.copied.count === 0) return extents.covers(from, to);
+    return waiter.copied.gaps(from, to).every(({ start, end }) => extents.covers(start, end));
+  }
+
+  /** Whether the fetch left out some of what the waiter wanted of it. */
+  #isFruitless(job: FetchJob, waiter: FetchWaiter): boolean {
+    return !this.#hasAll(waiter, Math.max(waiter.start, job.start), Math.min(waiter.end, job.end));
   }
 
   #ended(job: FetchJob, ticket: FetchTicket | null, outcome: FetchOutcome): void {
@@ -369,7 +374,7 @@ export class LazyFile {
     }
     for (const waiter of waiters) {
       if (this.#hasAll(waiter)) waiter.settle(null);
-      else if (waiter.fruitless++ < fruitlessLimit) this.#fetchFor(waiter);
+      else if (!this.#isFruitless(job, waiter) || waiter.fruitless++ < fruitlessLimit) this.#fetchFor(waiter);
       else
         waiter.settle(
           new FsError('EIO', 'read', { path: this.content.path, message: 'the Hub did not send the bytes' }),

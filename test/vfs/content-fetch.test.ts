@@ -38,6 +38,26 @@ class WatchedStore extends MemoryRemoteStore {
   }
 }
 
+/** Each fetch ends before the next one delivers anything. */
+class OneByOneStore extends MemoryRemoteStore {
+  #last: Promise<unknown> = Promise.resolve();
+
+  override fetch(
+    content: ContentRef,
+    start: number,
+    end: number,
+    sink: ContentSink,
+    options?: FetchOptions,
+  ): Promise<void> {
+    const fetched = this.#last.then(() => super.fetch(content, start, end, sink, options));
+    this.#last = fetched.then(
+      () => settle(),
+      () => settle(),
+    );
+    return fetched;
+  }
+}
+
 async function withBench(
   remote: MemoryRemoteStore,
   work: (bench: ContentBench) => Promise<void>,
@@ -62,6 +82,18 @@ describe('fetching content', () => {
       assert.deepEqual(results[1], bytes.subarray(50_000, 60_000));
       assert.deepEqual(results[2], bytes);
       assert.equal(remote.fetchedBytes, bytes.length);
+    });
+  });
+
+  it('fills many holes of one read, whatever number of fetches that takes', async () => {
+    const remote = new OneByOneStore();
+    await withBench(remote, async (bench) => {
+      const bytes = pattern(2_000_000);
+      bench.inodes.add(1, remote.put('a', bytes));
+      // Backwards, so that nothing is read ahead.
+      for (let hole = 19; hole >= 0; hole--) await bench.read(1, hole * 100_000 + 40_000, 20_000);
+      assert.ok(remote.fetchedBytes < 1_600_000, `${remote.fetchedBytes} bytes leave holes`);
+      assert.deepEqual(await bench.read(1), bytes);
     });
   });
 
