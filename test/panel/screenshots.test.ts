@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { zeroCounters } from '../../src/shared/model.ts';
 import { FakeHost } from '../support/fake-host.ts';
 import { findSeriousProblems } from './axe.ts';
 import { browserOptions, screenshotPath, usePanelBrowser } from './browser.ts';
@@ -14,7 +15,7 @@ const browser = usePanelBrowser();
 interface Scene {
   readonly name: string;
   readonly host: () => FakeHost;
-  readonly prepare: (page: Page) => Promise<void>;
+  readonly prepare: (page: Page, host: FakeHost) => Promise<void>;
 }
 
 const firstRunHost = (): FakeHost => {
@@ -22,6 +23,27 @@ const firstRunHost = (): FakeHost => {
   host.account = { ...host.account, token: 'none', user: null, existingLogin: 'login-file' };
   return host;
 };
+
+/** The page's clock runs through a minute of uploads and reads in a moment. */
+async function liveThroughAMinute(page: Page, host: FakeHost): Promise<void> {
+  await page.clock.install();
+  const id = 'bucket-ada-training-runs';
+  for (let second = 0; second < 60; second += 1) {
+    const counters = host.state.mounts.find((mount) => mount.id === id)?.counters ?? zeroCounters;
+    host.setMount(id, {
+      counters: {
+        ...counters,
+        readBytes: counters.readBytes + 3e7 * (1 + Math.sin(second / 5)),
+        writtenBytes: counters.writtenBytes + (second % 20 < 8 ? 2.4e7 : 0),
+        uploadedBytes: counters.uploadedBytes + 3.1e7,
+      },
+    });
+    // Real time for the push to arrive in; a late one makes the curve uglier and nothing else.
+    await page.waitForTimeout(15);
+    await page.clock.fastForward(1000);
+  }
+  await page.clock.resume();
+}
 
 const openPicker = async (page: Page): Promise<void> => {
   await page.getByRole('button', { name: 'Mount…' }).click();
@@ -46,8 +68,10 @@ const scenes: readonly Scene[] = [
   {
     name: 'mounts',
     host: busyHost,
-    prepare: async (page) => {
+    prepare: async (page, host) => {
       await page.getByText('training-runs').first().waitFor();
+      await liveThroughAMinute(page, host);
+      await page.getByText(/Sending 3 changes \(412 MB\) · \d+ MB\/s/).waitFor();
     },
   },
   { name: 'picker', host: busyHost, prepare: openPicker },
@@ -63,9 +87,10 @@ const scenes: readonly Scene[] = [
   {
     name: 'activity',
     host: busyHost,
-    prepare: async (page) => {
+    prepare: async (page, host) => {
       await page.getByRole('tab', { name: 'Activity' }).click();
       await page.getByText('RENAME').first().waitFor();
+      await liveThroughAMinute(page, host);
     },
   },
   {
@@ -116,8 +141,9 @@ for (const { name, host, prepare } of scenes) {
     `${name} has no serious accessibility problem, light and dark, wide and narrow`,
     browserOptions,
     async (t) => {
-      const { page, complaints } = await browser.open(t, host(), { viewport: wide, reducedMotion: 'reduce' });
-      await prepare(page);
+      const made = host();
+      const { page, complaints } = await browser.open(t, made, { viewport: wide, reducedMotion: 'reduce' });
+      await prepare(page, made);
       for (const look of looks) {
         await page.setViewportSize(look.viewport);
         await page.emulateMedia({ colorScheme: look.colorScheme });
