@@ -14,6 +14,7 @@ const id = 'bucket-demo-project';
 /** A link to a fake host without any transport between. */
 class DirectLink implements Connection {
   status: LinkStatus = 'connecting';
+  readonly isDesktop = false;
   readonly api: Api;
   readonly #handlers: Handlers;
   readonly #pushes = new Map<string, ((payload: never) => void)[]>();

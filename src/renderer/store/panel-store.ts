@@ -31,6 +31,7 @@ export interface PanelState {
 
 export interface Panel {
   readonly api: Api;
+  readonly isDesktop: boolean;
   readonly store: StoreApi<PanelState>;
   readonly feed: ActivityFeed;
   readonly chains: FileChains;
@@ -110,6 +111,7 @@ export function createPanel({ connection, onFrame, now }: PanelOptions): Panel {
 
   return {
     api,
+    isDesktop: connection.isDesktop,
     store,
     feed,
     chains,

@@ -4,7 +4,6 @@ const plural = (count: number, one: string, many: string): string =>
   `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
 
 export const strings = {
-  product: 'Hubdrive',
   close: 'Close',
   cancel: 'Cancel',
   retry: 'Try again',
@@ -24,7 +23,6 @@ export const strings = {
     changes: (count: number) => plural(count, 'change', 'changes'),
     files: (count: number) => plural(count, 'file', 'files'),
     events: (count: number) => plural(count, 'event', 'events'),
-    mounts: (count: number) => plural(count, 'mount', 'mounts'),
   },
 
   navigation: {
@@ -83,7 +81,6 @@ export const strings = {
     served: (host: string, port: number) => `Served at ${host}:${port}`,
     readOnly: 'Read-only',
     revision: (revision: string) => `at ${revision}`,
-    notWhere: 'No folder',
   },
 
   mounts: {
@@ -105,12 +102,9 @@ export const strings = {
     resume: 'Resume uploads',
     activity: 'Show activity',
     pending: 'Show pending changes',
-    unmount: 'Unmount',
     discard: 'Discard unsent changes and unmount…',
     forget: 'Remove from this list',
     cancel: 'Cancel',
-    keepWaiting: 'Keep waiting',
-    totals: (saved: string) => `${saved} not sent again, because the Hub had it`,
     details: 'Totals since it was mounted',
     read: 'Read',
     written: 'Written',
@@ -118,7 +112,6 @@ export const strings = {
     sent: 'Sent to the Hub',
     saved: 'Not sent, the Hub had it',
     committed: 'Files committed',
-    retryMount: 'Try again',
   },
 
   unmount: {
@@ -214,7 +207,6 @@ export const strings = {
     mounting: 'Mounting…',
     already: 'Already in your list',
     asPage: 'Show on the Hub',
-    options: 'Options',
   },
 
   activity: {
@@ -227,7 +219,6 @@ export const strings = {
     pause: 'Pause',
     resume: 'Resume',
     paused: (count: number) => `Paused · ${plural(count, 'newer event', 'newer events')}`,
-    follow: 'Newest first shown',
     toNewest: 'Go to newest',
     clear: 'Clear',
     dropped: (count: number) => `${plural(count, 'event', 'events')} came too fast to be listed`,
@@ -237,7 +228,6 @@ export const strings = {
     clearFilter: 'Clear filters',
     readRate: 'Read',
     writeRate: 'Write',
-    columns: { time: 'Time', kind: 'What', path: 'File', size: 'Size', speed: 'Speed', duration: 'Took' },
     times: (count: number) => `×${count.toLocaleString('en-US')}`,
     root: '(the whole mount)',
     groups: {
@@ -258,7 +248,6 @@ export const strings = {
     },
     details: (path: string) => `Details of ${path}`,
     saved: (saved: string) => `${saved} did not have to be sent`,
-    summary: (read: string, written: string) => `${read} read, ${written} written`,
     sparkline: (kind: string, rate: string) => `${kind} rate over the last minute, ${rate} at the moment`,
   },
 
@@ -306,7 +295,6 @@ export const strings = {
     failed: (cause: string) => cause,
     nextTry: (when: string) => `Next try ${when}`,
     attempts: (count: number) => plural(count, 'try', 'tries'),
-    loadFailed: 'The list could not be had',
   },
 
   conflicts: {
@@ -359,6 +347,15 @@ export const strings = {
     log: 'Log detail',
     logHelp: 'Tokens and signed addresses are never logged.',
     logLevels: { debug: 'Everything', info: 'Normal', warn: 'Warnings', error: 'Errors only' },
+    desktop: 'On this desktop',
+    launch: 'Start at login',
+    launchHelp: 'Hubdrive starts hidden, with its icon in the menu bar.',
+    notices: {
+      stale: 'Notify when a file may be lost',
+      failure: 'Notify when something does not work',
+      conflict: 'Notify about conflicts',
+      sent: 'Notify when everything is on the Hub',
+    },
     doctor: 'Diagnostics',
     doctorHelp: 'Checks what mounting needs on this computer.',
     doctorRun: 'Run checks',

@@ -34,6 +34,7 @@ export function connectBridge(bridge: Bridge): Connection {
   };
   return {
     api,
+    isDesktop: true,
     get status() {
       return status;
     },

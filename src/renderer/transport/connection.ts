@@ -11,6 +11,8 @@ export type LinkStatus = 'connecting' | 'open' | 'lost' | 'refused' | 'mismatch'
 export interface Connection {
   readonly api: Api;
   readonly status: LinkStatus;
+  /** The page is the desktop app's own window. */
+  readonly isDesktop: boolean;
   /** Called with every change. Subscriptions at the host end with the link: subscribe again on every `open`. */
   onStatus(listener: (status: LinkStatus) => void): () => void;
   close(): void;

@@ -38,6 +38,7 @@ export function connectSocket(
 
 class SocketConnection implements Connection {
   readonly api: Api;
+  readonly isDesktop = false;
   readonly #page: SocketPage;
   readonly #open: (address: string) => WebSocket;
   readonly #waiting = new Map<number, Waiting>();

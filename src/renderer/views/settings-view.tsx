@@ -1,5 +1,6 @@
 // The settings of the contract, the account, diagnostics and what this is. Every change is sent at once and shown as the host answered it.
 
+import { noticeKinds } from '../../shared/model.ts';
 import type { Settings } from '../../shared/model.ts';
 import type { SettingsChange } from '../../shared/contract.ts';
 import { OutsideLink } from '../parts/button.tsx';
@@ -19,7 +20,7 @@ const gigabyte = 1e9;
 const leastCacheGigabytes = 1;
 
 export function SettingsView() {
-  const { api } = usePanel();
+  const { api, isDesktop } = usePanel();
   const loaded = useLoaded('settings', () => api.call('settings:get', null));
   const action = useAction();
   const change = (wanted: SettingsChange) =>
@@ -46,7 +47,10 @@ export function SettingsView() {
           <ProblemNote problem={loaded.problem} onRetry={loaded.reload} />
         )
       ) : (
-        <HostSettings settings={loaded.value} onChange={change} />
+        <>
+          <HostSettings settings={loaded.value} onChange={change} />
+          {isDesktop && <DesktopSettings settings={loaded.value} onChange={change} />}
+        </>
       )}
       <Doctor />
       <About />
@@ -124,6 +128,31 @@ function HostSettings({ settings, onChange }: HostSettingsProps) {
         </div>
       </SettingsGroup>
     </>
+  );
+}
+
+/** Only the desktop app can do these. */
+function DesktopSettings({ settings, onChange }: HostSettingsProps) {
+  return (
+    <SettingsGroup title={words.desktop}>
+      <SwitchRow
+        label={words.launch}
+        help={words.launchHelp}
+        isOn={settings.launchAtLogin}
+        onChange={(launchAtLogin) => onChange({ launchAtLogin })}
+      />
+      {noticeKinds.map((kind) => (
+        <SwitchRow
+          key={kind}
+          label={words.notices[kind]}
+          isOn={settings.notifications.includes(kind)}
+          onChange={(isOn) => {
+            const others = settings.notifications.filter((each) => each !== kind);
+            onChange({ notifications: isOn ? [...others, kind] : others });
+          }}
+        />
+      ))}
+    </SettingsGroup>
   );
 }
 
