@@ -206,6 +206,8 @@ function openDatabase(path: string): DatabaseSync {
     if (version === 0) database.exec(`${schema} PRAGMA user_version = ${schemaVersion};`);
     else if (version !== schemaVersion) throw new Error(`cache index version ${version} is unknown`);
     database.exec('COMMIT');
+    const found = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
+    if (found !== 'ok') throw new Error(`the cache index is damaged: ${String(found)}`);
     return database;
   } catch (error) {
     database.close();

@@ -1,6 +1,7 @@
 // The tree of inodes and names, in memory and in the catalogue at once: every change here does both, and a transaction that
 // rolls back undoes both. It knows Hub paths but not what must be sent: the namespace operations decide that.
 
+import { randomInt } from 'node:crypto';
 import type { Clock } from '../shared/log.ts';
 import { firstCookie, lastCookie } from './directory-order.ts';
 import { entryFlag } from './entry-columns.ts';
@@ -13,6 +14,7 @@ import { NamespaceView } from './namespace-view.ts';
 export const rootIno = 1;
 /** Inode numbers are reserved in the catalogue by this many at a time. */
 const inoReserve = 1024;
+const inoJump = 2 ** 40;
 
 export type Expect = EntryRow['expect'];
 
@@ -70,11 +72,15 @@ export class NamespaceTree extends NamespaceView {
     return true;
   }
 
-  /** Sets where new inode numbers start: above all ever given out here, and apart from those of a lost catalogue. */
-  startNumbers(): void {
+  /**
+   * Sets where new inode numbers start: above all ever given out here. Where the catalogue is new or lost some of its past
+   * (`isDamaged`), far from any number that a handle of that past may name, whatever the clock said then.
+   */
+  startNumbers(isDamaged: boolean): void {
     const stored = this.#store.fact('next_ino');
     const epochSec = Math.max(1, Math.floor(this.#clock.now() / 1000) - 1_735_689_600);
     this.#nextIno = stored ?? epochSec * 65_536;
+    if (stored === null || isDamaged) this.#nextIno += randomInt(inoJump);
     this.#reservedIno = this.#nextIno;
   }
 

@@ -31,6 +31,8 @@ export interface NamespaceOptions {
   readonly hostName: string;
   readonly readOnly: boolean;
   readonly foldCase: boolean;
+  /** The catalogue lost some of its past. */
+  readonly isDamaged: boolean;
 }
 
 /** The neighbours, which need the namespace before they can be there themselves. */
@@ -81,7 +83,7 @@ export class Namespace implements InodeContentView {
       for (const row of rows) if (!tree.loadEntry(row)) lost += 1;
       await nextTurn();
     }
-    tree.startNumbers();
+    tree.startNumbers(options.isDamaged);
     tree.transaction(() => {
       if (tree.index.slotOf(rootIno) === -1) createRoot(tree, options);
       const named = nameOrphans(tree);

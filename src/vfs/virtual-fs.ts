@@ -2,12 +2,12 @@
 // protocol server. It delegates everything; its own job is the order of opening and closing. Used by the host and by tests.
 
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { RemoteStore } from '../hub/remote-store.ts';
 import type { Counters } from '../shared/activity.ts';
 import type { Clock, Log } from '../shared/log.ts';
 import { ActivityLog } from './activity-log.ts';
-import { openCatalogueDatabase, type OpenCatalogueDatabase } from './catalogue-database.ts';
+import type { OpenCatalogueDatabase } from './catalogue-database.ts';
+import { openOrRebuildCatalogue } from './catalogue-recovery.ts';
 import { openContentStore } from './content-store.ts';
 import { FileIo, type ReadResult } from './file-io.ts';
 import type {
@@ -66,6 +66,8 @@ export interface VirtualFsOptions {
 export interface VirtualFsStatus extends PollStatus {
   readonly inodes: number;
   readonly cache: { readonly usedBytes: number; readonly limitBytes: number };
+  /** What was found damaged at this start and set aside, for a person; null for nothing. */
+  readonly damage: string | null;
 }
 
 interface Parts {
@@ -88,17 +90,21 @@ export class VirtualFs implements FileSystem {
   readonly activity: ActivityLog;
   readonly #parts: Parts;
   readonly #io: FileIo;
+  readonly #damage: string | null;
   #closing: Promise<void> | null = null;
 
   /** Reads the catalogue and recovers what was staged; the Hub need not be reachable. */
   static async open(options: VirtualFsOptions): Promise<VirtualFs> {
     mkdirSync(options.dataDir, { recursive: true });
     mkdirSync(options.cacheDir, { recursive: true });
-    const opened = openCatalogueDatabase(join(options.dataDir, 'catalogue.db'));
-    const database = options.wrapDatabase?.(opened) ?? opened;
+    const recovered = openOrRebuildCatalogue(options.dataDir, options.clock, options.log);
+    const database = options.wrapDatabase?.(recovered.database) ?? recovered.database;
     const closers: (() => Promise<void>)[] = [() => database.close()];
     try {
-      const fileSystem = new VirtualFs(await openParts(options, database, closers));
+      const fileSystem = new VirtualFs(
+        await openParts(options, database, recovered.damage !== null, closers),
+        recovered.damage,
+      );
       fileSystem.#parts.poller.start();
       fileSystem.#parts.remoteTree.whenListed(rootIno)?.catch((error: unknown) => {
         options.log.warn('The top folder has not been listed yet', { cause: String(error) });
@@ -110,8 +116,10 @@ export class VirtualFs implements FileSystem {
     }
   }
 
-  private constructor(parts: Parts) {
+  private constructor(parts: Parts, damage: string | null) {
     this.#parts = parts;
+    this.#damage = damage;
+    if (damage !== null) parts.activity.record('ERROR', '', { detail: damage });
     this.readOnly = parts.readOnly;
     this.generation = generationOf(parts.options.remote.info.identifier);
     this.uploads = parts.uploads;
@@ -127,7 +135,12 @@ export class VirtualFs implements FileSystem {
 
   status(): VirtualFsStatus {
     const { poller, content, namespace } = this.#parts;
-    return { ...poller.status(), inodes: namespace.tree.index.inodeCount, cache: content.cacheUse() };
+    return {
+      ...poller.status(),
+      inodes: namespace.tree.index.inodeCount,
+      cache: content.cacheUse(),
+      damage: this.#damage,
+    };
   }
 
   /** Looks for changes on the Hub at once; rejects where it cannot be reached. */
@@ -271,6 +284,7 @@ export class VirtualFs implements FileSystem {
 async function openParts(
   options: VirtualFsOptions,
   database: OpenCatalogueDatabase,
+  isDamaged: boolean,
   closers: (() => Promise<void>)[],
 ): Promise<Parts> {
   const { remote, clock, log } = options;
@@ -286,6 +300,7 @@ async function openParts(
     owner: options.owner,
     hostName: options.hostName,
     foldCase: options.foldCase ?? false,
+    isDamaged,
   });
   paths.of = (ino) => namespace.pathOf(ino);
   const surroundings = { remote, clock, log, activity, database };
