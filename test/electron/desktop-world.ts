@@ -13,6 +13,8 @@ import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
 import { findAppFiles } from '../../src/main/app-files.ts';
 import type { AppFiles } from '../../src/main/app-files.ts';
+import type { ArgumentOf, MountArgument, Outcome, RequestName, ResultOf } from '../../src/shared/contract.ts';
+import type { MountView } from '../../src/shared/model.ts';
 import type { Places } from '../../src/shared/places.ts';
 import { buildRenderer } from '../panel/renderer-build.ts';
 import { FakeDriver } from '../support/fake-driver.ts';
@@ -99,17 +101,23 @@ export class DesktopWorld {
   async launch({
     argv = ['--demo', '--hidden'],
     platform = 'linux',
-    env = {},
+    env = { XDG_CONFIG_HOME: join(this.dir, 'config') },
   }: LaunchOptions = {}): Promise<void> {
     await resetElectron();
     const { runDesktopApp } = await import('../../src/main/electron/desktop-app.ts');
     const { places, files, driver } = this;
     this.running = runDesktopApp({ argv: ['electron', '.', ...argv], env, platform, places, files, driver });
-    this.running.catch(() => undefined);
-    await this.until(
-      () => !this.menuText().includes('Starting …') && this.menuText() !== '',
-      'the app started',
-    );
+    let failure: unknown = null;
+    this.running.catch((error: unknown) => (failure = error));
+    await this.until(() => failure !== null || this.#hasStarted(platform), 'the app started');
+    if (failure !== null) throw new Error('The app did not start', { cause: failure });
+  }
+
+  /** A host serves. On macOS the menu is only seen when it pops up. */
+  #hasStarted(platform: NodeJS.Platform): boolean {
+    if (platform === 'darwin') Tray.current?.emit('right-click');
+    const text = this.menuText();
+    return text !== '' && !text.includes('Starting …');
   }
 
   get tray(): Tray {
@@ -124,7 +132,11 @@ export class DesktopWorld {
         ...(label === undefined ? [] : [indent + label]),
         ...lines(submenu ?? [], `${indent}  `),
       ]);
-    return lines(Tray.current?.menu?.items ?? [], '').join('\n');
+    return lines(this.#menuItems(), '').join('\n');
+  }
+
+  #menuItems(): readonly MenuPart[] {
+    return (Tray.current?.menu ?? Tray.current?.popped)?.items ?? [];
   }
 
   /** Clicks the item whose labels begin with these words, from the outermost submenu inwards. */
@@ -132,7 +144,7 @@ export class DesktopWorld {
     let found: MenuPart | undefined;
     await this.until(
       () => {
-        let items: readonly MenuPart[] = Tray.current?.menu?.items ?? [];
+        let items = this.#menuItems();
         for (const words of path) {
           found = items.find(({ label }) => label?.startsWith(words));
           items = found?.submenu ?? [];
@@ -147,6 +159,7 @@ export class DesktopWorld {
   /** The panel's page; waits until it is there. */
   async page(): Promise<Page> {
     await this.until(() => StandInWindow.all.size > 0, 'a window was made');
+    await this.window().loaded;
     return await this.window().page;
   }
 
@@ -154,6 +167,48 @@ export class DesktopWorld {
     const [window, ...others] = StandInWindow.all;
     assert.ok(window !== undefined && others.length === 0, `there are ${StandInWindow.all.size} windows`);
     return window;
+  }
+
+  /** A request from the page's own bridge; rejects with a failed outcome's message. Opens the panel if need be. */
+  async call<N extends RequestName>(channel: N, argument: ArgumentOf<N>): Promise<ResultOf<N>> {
+    if (StandInWindow.all.size === 0) await this.choose('Open panel');
+    const page = await this.page();
+    await this.pageSays('window.hubdrive !== undefined');
+    const outcome: Outcome<ResultOf<N>> = await page.evaluate(
+      `window.hubdrive.requests[${JSON.stringify(channel)}](${JSON.stringify(argument)})`,
+    );
+    if (!outcome.ok) throw new Error(`${channel}: ${outcome.error.code}: ${outcome.error.message}`);
+    return outcome.value;
+  }
+
+  /** Waits until the expression is true in the page. Not `waitForFunction`, which the page's content policy forbids. */
+  async pageSays(expression: string): Promise<void> {
+    const page = await this.page();
+    const end = performance.now() + patienceMs;
+    while (!(await page.evaluate<boolean>(`Boolean(${expression})`))) {
+      assert.ok(performance.now() < end, `it never held in the page: ${expression}`);
+      await page.waitForTimeout(20);
+    }
+  }
+
+  /** Opens the panel and waits until it shows something. */
+  async openPanel(): Promise<Page> {
+    await this.choose('Open panel');
+    const page = await this.page();
+    await page.getByRole('button').first().waitFor();
+    return page;
+  }
+
+  /** The demo bucket, on the system that mounts in memory unless `serverOnly`. */
+  async mount(change: Partial<MountArgument> = {}): Promise<MountView> {
+    return await this.call('mounts:mount', {
+      source: 'bucket/demo/project',
+      mountPoint: change.serverOnly === true ? null : join(this.dir, 'mnt'),
+      readOnly: false,
+      revision: null,
+      serverOnly: false,
+      ...change,
+    });
   }
 
   /** Waits for the dialog whose message matches. */

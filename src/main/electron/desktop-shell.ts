@@ -2,8 +2,7 @@
 // Joins events of Electron to the functions that decide.
 
 import { join } from 'node:path';
-import { app, clipboard } from 'electron';
-import type { Event } from 'electron';
+import { clipboard } from 'electron';
 import type { Clock, Log } from '../../shared/log.ts';
 import type { Settings } from '../../shared/model.ts';
 import type { AppFiles } from '../app-files.ts';
@@ -20,6 +19,7 @@ import { carryOut } from '../tray-actions.ts';
 import type { TrayTools } from '../tray-actions.ts';
 import { isServed, trayFaceOf } from '../tray-icon.ts';
 import { buildTrayMenu } from '../tray-menu.ts';
+import { listenToApp } from './app-events.ts';
 import { DeepLinks } from './deep-links.ts';
 import { hardenContents } from './harden.ts';
 import { IpcHost } from './ipc-host.ts';
@@ -98,6 +98,12 @@ export class DesktopShell {
       this.#tray.changed();
     });
     this.#stops = [
+      listenToApp({
+        requestQuit: () => this.#quits.request(),
+        openPanel: () => this.#window.open(),
+        openLink: (link) => this.#links.open(link),
+        openLinkFrom: (argv) => this.#links.openFrom(argv),
+      }),
       watchSystem(
         { onBack: () => void this.#watch.host?.nudge(), onEnding: () => this.#quits.request() },
         clock,
@@ -110,7 +116,6 @@ export class DesktopShell {
         onAvailable: (version) => notifications.tellUpdate(version),
       }),
     ];
-    this.#listenToApp();
     if (options.launch.link !== null) this.#links.open(options.launch.link);
   }
 
@@ -138,31 +143,11 @@ export class DesktopShell {
 
   /** The hosts have ended for good. */
   close(): void {
-    app.off('before-quit', this.#onBeforeQuit);
     for (const stop of this.#stops) stop();
     this.#pauses.cancel();
     this.#tray.close();
     this.#window.destroy();
     this.#ipc.close();
-  }
-
-  readonly #onBeforeQuit = (event: Event): void => {
-    event.preventDefault();
-    this.#quits.request();
-  };
-
-  #listenToApp(): void {
-    app.on('before-quit', this.#onBeforeQuit);
-    // Without a listener Electron ends the app with its last window.
-    app.on('window-all-closed', () => undefined);
-    app.on('activate', () => this.#window.open());
-    app.on('second-instance', (_event, argv) => {
-      if (!this.#links.openFrom(argv)) this.#window.open();
-    });
-    app.on('open-url', (event, url) => {
-      event.preventDefault();
-      this.#links.open(url);
-    });
   }
 
   #makeTools(): TrayTools {

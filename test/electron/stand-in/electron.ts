@@ -22,7 +22,7 @@ class App extends EventEmitter {
   exitCode: number | null = null;
   readonly paths = new Map<string, string>();
   protocolClient: string | null = null;
-  loginItem: unknown = null;
+  opensAtLogin = false;
   wasOpenedAtLogin = false;
 
   whenReady(): Promise<void> {
@@ -43,12 +43,12 @@ class App extends EventEmitter {
     return true;
   }
 
-  setLoginItemSettings(settings: unknown): void {
-    this.loginItem = settings;
+  setLoginItemSettings({ openAtLogin }: { readonly openAtLogin: boolean }): void {
+    this.opensAtLogin = openAtLogin;
   }
 
-  getLoginItemSettings(): { wasOpenedAtLogin: boolean } {
-    return { wasOpenedAtLogin: this.wasOpenedAtLogin };
+  getLoginItemSettings(): { wasOpenedAtLogin: boolean; openAtLogin: boolean } {
+    return { wasOpenedAtLogin: this.wasOpenedAtLogin, openAtLogin: this.opensAtLogin };
   }
 
   quit(): void {
@@ -75,7 +75,9 @@ class App extends EventEmitter {
     this.hasEnded = false;
     this.exitCode = null;
     this.protocolClient = null;
-    this.loginItem = null;
+    this.opensAtLogin = false;
+    this.wasOpenedAtLogin = false;
+    this.isPackaged = false;
   }
 }
 export const app = new App();
@@ -228,17 +230,18 @@ export class Notification extends EventEmitter {
   }
 }
 
+function turned(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.map((byte) => byte ^ 0xa5));
+}
+
 /** Not encryption: turned bytes, so that a test can see that the token is not in a file as it is. */
 export const safeStorage = {
   isAvailable: true,
   backend: 'gnome_libsecret',
   isEncryptionAvailable: (): boolean => safeStorage.isAvailable,
   getSelectedStorageBackend: (): string => safeStorage.backend,
-  encryptString: (text: string): Buffer => Buffer.from(text).map((byte) => byte ^ 0xa5),
-  decryptString: (bytes: Buffer): string =>
-    Buffer.from(bytes)
-      .map((byte) => byte ^ 0xa5)
-      .toString(),
+  encryptString: (text: string): Buffer => turned(Buffer.from(text)),
+  decryptString: (bytes: Buffer): string => turned(bytes).toString(),
 };
 
 export const powerMonitor = new EventEmitter();

@@ -3,7 +3,7 @@
 
 import { EventEmitter } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import type { Browser, Frame, Page, Route } from 'playwright-core';
+import type { Browser, Frame, Page, Request as PageRequest, Route } from 'playwright-core';
 import { ipcMain } from './ipc-main.ts';
 import { preloadScript } from './preload-script.ts';
 
@@ -76,6 +76,8 @@ export class StandInWindow extends EventEmitter {
   readonly webContents: StandInContents;
   readonly complaints: string[] = [];
   readonly page: Promise<Page>;
+  /** Resolves when the last `loadURL` is done. */
+  loaded: Promise<void> = Promise.resolve();
   #isVisible: boolean;
   #isMinimized = false;
   #isDestroyed = false;
@@ -96,7 +98,12 @@ export class StandInWindow extends EventEmitter {
     await Promise.all([...this.all].map((window) => window.#end()));
   }
 
-  async loadURL(url: string): Promise<void> {
+  loadURL(url: string): Promise<void> {
+    this.loaded = this.#load(url);
+    return this.loaded;
+  }
+
+  async #load(url: string): Promise<void> {
     const page = await this.page;
     this.#isLoading = true;
     await page.goto(toChromium(url)).catch(() => undefined);
@@ -192,6 +199,8 @@ export class StandInWindow extends EventEmitter {
     await context.addInitScript(preloadScript(await readFile(preload, 'utf8'), this.#isVisible));
     await context.route('**/*', (route) => this.#route(route));
     const page = await context.newPage();
+    // A window whose page was denied.
+    context.on('page', (other) => void other.waitForLoadState().then(() => other.close()));
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning') this.complaints.push(message.text());
     });
@@ -206,7 +215,7 @@ export class StandInWindow extends EventEmitter {
   async #route(route: Route): Promise<void> {
     const request = route.request();
     const url = fromChromium(request.url());
-    if (request.isNavigationRequest() && !(await this.#mayNavigate(url, request.frame()))) {
+    if (request.isNavigationRequest() && !(await this.#mayNavigate(url, existingFrame(request)))) {
       await route.abort('aborted');
       return;
     }
@@ -224,12 +233,10 @@ export class StandInWindow extends EventEmitter {
   }
 
   /** Asks the listeners that Electron would ask. */
-  async #mayNavigate(url: string, frame: Frame): Promise<boolean> {
+  async #mayNavigate(url: string, frame: Frame | null): Promise<boolean> {
     const page = await this.page;
-    if (frame.page() !== page) {
-      const answer = this.webContents.windowOpenHandler?.({ url }) ?? { action: 'allow' };
-      if (answer.action === 'deny') void frame.page().close();
-      return answer.action !== 'deny';
+    if (frame === null || frame.page() !== page) {
+      return (this.webContents.windowOpenHandler?.({ url }) ?? { action: 'allow' }).action !== 'deny';
     }
     const isMainFrame = frame === page.mainFrame();
     if (isMainFrame && this.#isLoading) return true;
@@ -237,6 +244,16 @@ export class StandInWindow extends EventEmitter {
     const event = { url, isMainFrame, preventDefault: () => (isPrevented = true) };
     this.webContents.emit('will-frame-navigate', event);
     return !isPrevented;
+  }
+}
+
+/** Null for the first request of a page that opens. */
+function existingFrame(request: PageRequest): Frame | null {
+  try {
+    return request.frame();
+  } catch (error) {
+    if (error instanceof Error && /issued before the frame is created/.test(error.message)) return null;
+    throw error;
   }
 }
 
