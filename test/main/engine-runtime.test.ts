@@ -34,11 +34,13 @@ let given: EngineSurroundings[];
 let flushError: Error | null;
 let runtime: EngineRuntime;
 let nextId: number;
+let damage: string | null;
 
 beforeEach(() => {
   clock = new ManualClock();
   sent = [];
   calls = [];
+  damage = null;
   items = [];
   events = [];
   given = [];
@@ -72,6 +74,7 @@ function fakeFileSystem(): OpenedFileSystem {
     counters: () => zeroCounters,
     drainActivity: () => ({ events: events.splice(0), dropped: 0 }),
     isOnline: () => true,
+    damage,
     settleConflict: ({ path, keep }) => {
       calls.push(`keep ${keep} of ${path}`);
       return Promise.resolve();
@@ -177,6 +180,15 @@ test('a failed upload becomes the status’s failure, with its cause and that it
   clock.advance(3000);
   const after = sent.findLast((message) => message.type === 'status');
   assert.ok(after?.type === 'status' && after.status.failing === null);
+});
+
+test('damage found at the start is the problem of the mount until an upload fails', async () => {
+  damage = 'The list of names was damaged; what was left of it is in "set-aside"';
+  await call('open');
+  clock.advance(1000);
+  const status = sent.findLast((message) => message.type === 'status');
+  assert.ok(status?.type === 'status');
+  assert.deepEqual(status.status.failing, { code: 'unsent', message: damage, retryable: false });
 });
 
 test('discarding everything discards each item; one id discards that one', async () => {

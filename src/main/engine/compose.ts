@@ -59,6 +59,7 @@ function opened(
     counters: () => fileSystem.counters(),
     drainActivity: () => fileSystem.activity.drain(),
     isOnline: () => fileSystem.status().online,
+    damage: fileSystem.status().damage,
     settleConflict: (settlement) => settleConflict(fileSystem, settlement),
     listen: (options) =>
       startNfsServer({

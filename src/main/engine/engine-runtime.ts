@@ -27,6 +27,8 @@ export interface OpenedFileSystem {
   counters(): Counters;
   drainActivity(): { readonly events: readonly ActivityEvent[]; readonly dropped: number };
   isOnline(): boolean;
+  /** What was found damaged at the start and set aside, in words for a person. */
+  readonly damage?: string | null;
   settleConflict(settlement: ConflictSettlement): Promise<void>;
   listen(options: ListenOptions): Promise<RunningServer>;
   /** Stops sending; what is unsent stays on disk. */
@@ -266,7 +268,7 @@ export class EngineRuntime {
       pending: fileSystem.uploads.pendingTotals(),
       online: fileSystem.isOnline(),
       lastActivityAt: this.#lastActivityAt,
-      failing: this.#findFailure(fileSystem.uploads),
+      failing: this.#findFailure(fileSystem.uploads) ?? damageOf(fileSystem),
     };
     const text = JSON.stringify(status);
     if (text === this.#lastStatus) return false;
@@ -285,6 +287,12 @@ export class EngineRuntime {
     const message = `“${failed.path}” is not on the Hub yet: ${failed.state.cause}. It is safe on this disk and is tried again`;
     return (this.#failing = { code: 'unsent', message, retryable: true });
   }
+}
+
+function damageOf({ damage }: OpenedFileSystem): Problem | null {
+  return damage === undefined || damage === null
+    ? null
+    : { code: 'unsent', message: damage, retryable: false };
 }
 
 function logTo(post: (message: FromEngine) => void, minimum: LogLevel): Log {
