@@ -1,6 +1,6 @@
 // `status`, `activity`, `pending`, `doctor`: the commands that only look.
 
-import type { ActivityEvent } from '../shared/activity.ts';
+import type { ActivityEvent, Transfer } from '../shared/activity.ts';
 import type { ActivityBatch } from '../shared/contract.ts';
 import type { DoctorReport, MountView, PendingEntry } from '../shared/model.ts';
 import type { Command, Streams } from './command.ts';
@@ -35,6 +35,9 @@ export const statusCommand: Command = {
   },
 };
 
+/** Over the wire, not sent because the Hub had it, and fetched only to make the new version of an edited file. */
+const sentColumns = ['SENT', 'SAVED', 'FOR EDITS'] as const;
+
 export function describeStatus(mounts: readonly MountView[]): string {
   if (mounts.length === 0)
     return 'Nothing is mounted. Mount something with: hubdrive mount bucket/OWNER/NAME\n';
@@ -45,8 +48,14 @@ export function describeStatus(mounts: readonly MountView[]): string {
     mount.pending.files === 0 ? '-' : `${mount.pending.files} (${formatBytes(mount.pending.bytes)})`,
     formatBytes(mount.counters.readBytes),
     formatBytes(mount.counters.writtenBytes),
+    formatBytes(mount.counters.uploadedBytes),
+    formatBytes(mount.counters.savedBytes),
+    formatBytes(mount.counters.editDownloadedBytes),
   ]);
-  const table = formatTable([['SOURCE', 'STATE', 'WHERE', 'PENDING', 'READ', 'WRITTEN'], ...rows]);
+  const table = formatTable([
+    ['SOURCE', 'STATE', 'WHERE', 'PENDING', 'READ', 'WRITTEN', ...sentColumns],
+    ...rows,
+  ]);
   const errors = mounts.filter((mount) => mount.lastError !== null);
   return (
     table + errors.map((mount) => `\n${mount.source}: ${plain(mount.lastError?.message ?? '')}\n`).join('')
@@ -154,7 +163,15 @@ export function describeEvent(source: string, event: ActivityEvent): string {
   if (event.offset !== undefined) parts.push(`at ${event.offset}`);
   if (event.durationMs !== undefined) parts.push(`${event.durationMs.toFixed(1)} ms`);
   if (event.detail !== undefined) parts.push(plain(event.detail));
+  if (event.transfer !== undefined) parts.push(describeTransfer(event.transfer));
   return `${parts.join('  ')}\n`;
+}
+
+function describeTransfer({ changedBytes, sentBytes, savedBytes, downloadedBytes }: Transfer): string {
+  const words = [`${formatBytes(changedBytes)} changed`, `${formatBytes(sentBytes)} sent`];
+  if (savedBytes > 0) words.push(`${formatBytes(savedBytes)} saved`);
+  if (downloadedBytes > 0) words.push(`${formatBytes(downloadedBytes)} fetched for it`);
+  return `(${words.join(', ')})`;
 }
 
 function interrupted(): Promise<void> {

@@ -19,6 +19,18 @@ export const activityKinds = [
 ] as const;
 export type ActivityKind = (typeof activityKinds)[number];
 
+/** What sending one version of a file moved. */
+export interface Transfer {
+  /** Bytes that programs wrote anew since the version before; all of a new file. */
+  readonly changedBytes: number;
+  /** Bytes that went over the wire. */
+  readonly sentBytes: number;
+  /** Bytes of the file that were not sent because the Hub had their chunks. */
+  readonly savedBytes: number;
+  /** Bytes the Hub client fetched for the edit. Bytes of the version before that came through the cache count for the mount only. */
+  readonly downloadedBytes: number;
+}
+
 export interface ActivityEvent {
   /** Increases by one per event of a mount; a gap means that events were dropped. */
   readonly sequence: number;
@@ -34,6 +46,8 @@ export interface ActivityEvent {
   readonly durationMs?: number;
   /** For errors: the NFS status name or the cause in words. For UPLOAD: the stage. */
   readonly detail?: string;
+  /** UPLOAD, once committed. */
+  readonly transfer?: Transfer;
 }
 
 /** Totals of one mount since its engine started. All are counts except the `…Bytes` fields. */

@@ -1,7 +1,13 @@
 // A bounded ring of what programs and the uploader did, and the totals. Recording by inode number costs no path and no object:
 // the path is looked up when somebody drains. Used by the NFS server (its calls) and by all parts of VirtualFs (UPLOAD, REMOTE, CONFLICT).
 
-import { activityKinds, type ActivityEvent, type ActivityKind, type Counters } from '../shared/activity.ts';
+import {
+  activityKinds,
+  type ActivityEvent,
+  type ActivityKind,
+  type Counters,
+  type Transfer,
+} from '../shared/activity.ts';
 import type { Clock } from '../shared/log.ts';
 import type { ActivitySink } from './parts.ts';
 
@@ -13,6 +19,7 @@ export interface ActivityDetails {
   readonly bytes?: number;
   readonly durationMs?: number;
   readonly detail?: string;
+  readonly transfer?: Transfer;
 }
 
 export interface Drained {
@@ -37,6 +44,7 @@ export class ActivityLog implements ActivitySink {
   readonly #paths: (string | null)[];
   readonly #toPaths: (string | null)[];
   readonly #details: (string | null)[];
+  readonly #transfers: (Transfer | null)[];
   /** Events recorded, and drained, in all. */
   #recorded = 0;
   #drained = 0;
@@ -68,6 +76,7 @@ export class ActivityLog implements ActivitySink {
     this.#paths = Array.from({ length: capacity }, () => null);
     this.#toPaths = Array.from({ length: capacity }, () => null);
     this.#details = Array.from({ length: capacity }, () => null);
+    this.#transfers = Array.from({ length: capacity }, () => null);
   }
 
   /** For the hot path: negative `offset`, `bytes` or `durationMs` mean "none". */
@@ -82,13 +91,22 @@ export class ActivityLog implements ActivitySink {
     const at = this.#add(kind, ino, offset, bytes, durationMs, detail);
     this.#paths[at] = null;
     this.#toPaths[at] = null;
+    this.#transfers[at] = null;
   }
 
   record(kind: ActivityKind, path: string, details: ActivityDetails = {}): void {
-    const { offset = -1, bytes = -1, durationMs = -1, detail = null, toPath = null } = details;
+    const {
+      offset = -1,
+      bytes = -1,
+      durationMs = -1,
+      detail = null,
+      toPath = null,
+      transfer = null,
+    } = details;
     const at = this.#add(kind, 0, offset, bytes, durationMs, detail);
     this.#paths[at] = path;
     this.#toPaths[at] = toPath;
+    this.#transfers[at] = transfer;
   }
 
   #add(
@@ -163,6 +181,7 @@ export class ActivityLog implements ActivitySink {
     const durationMs = this.#durations[at] ?? -1;
     const toPath = this.#toPaths[at] ?? null;
     const detail = this.#details[at] ?? null;
+    const transfer = this.#transfers[at] ?? null;
     return {
       sequence,
       at: this.#times[at] ?? 0,
@@ -173,6 +192,7 @@ export class ActivityLog implements ActivitySink {
       ...(bytes < 0 ? {} : { bytes }),
       ...(durationMs < 0 ? {} : { durationMs }),
       ...(detail === null ? {} : { detail }),
+      ...(transfer === null ? {} : { transfer }),
     };
   }
 }

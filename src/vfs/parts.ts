@@ -4,7 +4,7 @@
 
 import type { DatabaseSync } from 'node:sqlite';
 import type { ByteRange, ContentRef, RemoteStore } from '../hub/remote-store.ts';
-import type { ActivityKind } from '../shared/activity.ts';
+import type { ActivityKind, Transfer } from '../shared/activity.ts';
 import type { Clock, Log } from '../shared/log.ts';
 import type { MaybePromise } from './file-system.ts';
 
@@ -21,7 +21,14 @@ export interface ActivitySink {
   record(
     kind: ActivityKind,
     path: string,
-    details?: { toPath?: string; offset?: number; bytes?: number; durationMs?: number; detail?: string },
+    details?: {
+      toPath?: string;
+      offset?: number;
+      bytes?: number;
+      durationMs?: number;
+      detail?: string;
+      transfer?: Transfer;
+    },
   ): void;
   /** Adds to the counters that no event carries. */
   count(

@@ -3,6 +3,7 @@
 
 import type { StatementSync } from 'node:sqlite';
 import type { ContentRef } from '../hub/remote-store.ts';
+import type { Transfer } from '../shared/activity.ts';
 import type { Clock } from '../shared/log.ts';
 import { applySchema } from './catalogue-database.ts';
 import type { CatalogueDatabase, Snapshot, UploadTarget } from './parts.ts';
@@ -21,6 +22,8 @@ export interface UploadedVersion {
   /** Null where nothing was staged: the base as it is goes to a further name. */
   readonly snapshot: Snapshot | null;
   readonly content: ContentRef;
+  /** Null where nothing had to be uploaded. */
+  readonly transfer: Transfer | null;
 }
 
 export type FilePhase = 'waiting' | 'uploading' | 'ready' | 'committing';

@@ -81,12 +81,14 @@ function finishContent(
   }
   files.finish(file, clean);
   const path = namespace.pathOf(ino) ?? targets[0]?.path ?? '';
+  const { transfer } = version;
   parts.database.afterCommit(() => {
     parts.activity.count('filesCommitted', 1);
     parts.activity.record('UPLOAD', path, {
       bytes: content.sizeBytes,
       durationMs: parts.clock.monotonic() - file.uploadStartedAt,
       detail: 'committed',
+      ...(transfer === null ? {} : { transfer }),
     });
   });
 }

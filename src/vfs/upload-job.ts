@@ -17,9 +17,11 @@ export async function uploadVersion(
   parts: UploadParts,
 ): Promise<UploadedVersion> {
   const snapshot = await parts.content.snapshot(file.ino);
-  if (snapshot === null) return { snapshot, content: contentWithoutStaging(file.ino, parts) };
+  if (snapshot === null) {
+    return { snapshot, content: contentWithoutStaging(file.ino, parts), transfer: null };
+  }
   try {
-    return { snapshot, content: await uploadSnapshot(file, snapshot, signal, parts) };
+    return { snapshot, ...(await uploadSnapshot(file, snapshot, signal, parts)) };
   } catch (cause) {
     await snapshot.abandoned();
     throw cause;
@@ -43,9 +45,9 @@ async function uploadSnapshot(
   snapshot: Snapshot,
   signal: AbortSignal,
   parts: UploadParts,
-): Promise<ContentRef> {
+): Promise<Omit<UploadedVersion, 'snapshot'>> {
   signal.throwIfAborted();
-  if (snapshot.sizeBytes === 0) return emptyContent();
+  if (snapshot.sizeBytes === 0) return { content: emptyContent(), transfer: null };
   const path = parts.namespace.pathOf(file.ino) ?? '';
   parts.activity.record('UPLOAD', path, { bytes: snapshot.sizeBytes, detail: 'uploading' });
   const result = await parts.remote.upload(snapshot, {
@@ -58,7 +60,9 @@ async function uploadSnapshot(
   parts.activity.count('uploadedBytes', result.sentBytes);
   parts.activity.count('savedBytes', result.savedBytes);
   if (result.downloadedBytes > 0) parts.activity.count('editDownloadedBytes', result.downloadedBytes);
-  return result.content;
+  const { content, sentBytes, savedBytes, downloadedBytes } = result;
+  const changedBytes = snapshot.dirty.reduce((sum, { start, end }) => sum + end - start, 0);
+  return { content, transfer: { changedBytes, sentBytes, savedBytes, downloadedBytes } };
 }
 
 function emptyContent(): ContentRef {

@@ -47,6 +47,20 @@ test('a file name cannot send control characters to the terminal', () => {
   assert.doesNotMatch(describeEvent('bucket/a/b', event), /\u001b|\u0007/);
 });
 
+test('a file that was sent says what moved for it', () => {
+  const transfer = {
+    changedBytes: 4096,
+    sentBytes: 93_000,
+    savedBytes: 104_000_000,
+    downloadedBytes: 2_700_000,
+  };
+  const event = { sequence: 1, at: 0, kind: 'UPLOAD', path: 'x', detail: 'committed', transfer } as const;
+  assert.match(
+    describeEvent('bucket/a/b', event),
+    /committed {2}\(4\.1 kB changed, 93\.0 kB sent, 104 MB saved, 2\.7 MB fetched for it\)/,
+  );
+});
+
 const mount: MountView = {
   id: 'i',
   source: 'bucket/a/b',
