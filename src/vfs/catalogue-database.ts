@@ -5,6 +5,7 @@ import { closeSync, fdatasync, fsyncSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { promisify } from 'node:util';
+import { isDiskFull } from './disk-error.ts';
 import { FsError } from './fs-error.ts';
 import type { CatalogueDatabase } from './parts.ts';
 
@@ -104,7 +105,8 @@ class SqliteCatalogue implements OpenCatalogueDatabase {
       this.handle.exec('COMMIT');
     } catch (cause) {
       this.#rollBack();
-      throw cause;
+      if (cause instanceof FsError || !isDiskFull(cause)) throw cause;
+      throw new FsError('ENOSPC', 'catalogue', { message: 'there is no room for the catalogue', cause });
     }
     this.#depth = 0;
     this.#onRollback = [];

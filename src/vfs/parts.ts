@@ -39,7 +39,7 @@ export interface ActivitySink {
 
 export interface CatalogueDatabase {
   readonly handle: DatabaseSync;
-  /** Nested calls join the outer transaction. Synchronous; rolls back if `work` throws. In the page cache afterwards (survives SIGKILL), on disk after `sync`. */
+  /** Nested calls join the outer transaction. Synchronous; rolls back if `work` throws, and with ENOSPC where there is no room. In the page cache afterwards (survives SIGKILL), on disk after `sync`. */
   transaction<T>(work: () => T): T;
   /** Runs once the outermost transaction has committed; at once where none is open. Must not throw. */
   afterCommit(callback: () => void): void;

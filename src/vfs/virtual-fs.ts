@@ -34,6 +34,7 @@ import { UploadNames } from './namespace-uploads.ts';
 import type { ContentStore, UploadQueue } from './parts.ts';
 import { RemotePoller, type PollStatus } from './remote-poller.ts';
 import { RemoteTree } from './remote-tree.ts';
+import { RoomMaker } from './room-maker.ts';
 import type { StagingDisk } from './staging-disk.ts';
 import { openUploadQueue } from './upload-queue.ts';
 
@@ -91,6 +92,7 @@ export class VirtualFs implements FileSystem {
   readonly #parts: Parts;
   readonly #io: FileIo;
   readonly #damage: string | null;
+  readonly #room: RoomMaker;
   #closing: Promise<void> | null = null;
 
   /** Reads the catalogue and recovers what was staged; the Hub need not be reachable. */
@@ -119,6 +121,10 @@ export class VirtualFs implements FileSystem {
   private constructor(parts: Parts, damage: string | null) {
     this.#parts = parts;
     this.#damage = damage;
+    const { options, activity, content } = parts;
+    this.#room = new RoomMaker({ activity, log: options.log }, options.dataDir, (bytes) =>
+      content.evict(bytes),
+    );
     if (damage !== null) parts.activity.record('ERROR', '', { detail: damage });
     this.readOnly = parts.readOnly;
     this.generation = generationOf(parts.options.remote.info.identifier);
@@ -194,7 +200,7 @@ export class VirtualFs implements FileSystem {
   }
 
   setAttributes(ino: number, changes: SetAttributes, caller: Caller, guard?: Time): MaybePromise<Change> {
-    return setAttributes(this.#parts.namespace.context, ino, changes, caller, guard);
+    return this.#room.run(() => setAttributes(this.#parts.namespace.context, ino, changes, caller, guard));
   }
 
   readLink(ino: number): string {
@@ -214,7 +220,7 @@ export class VirtualFs implements FileSystem {
   }
 
   create(directory: number, name: string, how: CreateMode, caller: Caller): MaybePromise<Created> {
-    return createFile(this.#parts.namespace.context, directory, name, how, caller);
+    return this.#room.run(() => createFile(this.#parts.namespace.context, directory, name, how, caller));
   }
 
   makeDirectory(
@@ -223,7 +229,9 @@ export class VirtualFs implements FileSystem {
     attributes: SetAttributes,
     caller: Caller,
   ): MaybePromise<Created> {
-    return makeDirectory(this.#parts.namespace.context, directory, name, attributes, caller);
+    return this.#room.run(() =>
+      makeDirectory(this.#parts.namespace.context, directory, name, attributes, caller),
+    );
   }
 
   makeSymlink(
@@ -233,7 +241,9 @@ export class VirtualFs implements FileSystem {
     attributes: SetAttributes,
     caller: Caller,
   ): MaybePromise<Created> {
-    return makeSymlink(this.#parts.namespace.context, directory, name, target, attributes, caller);
+    return this.#room.run(() =>
+      makeSymlink(this.#parts.namespace.context, directory, name, target, attributes, caller),
+    );
   }
 
   link(
@@ -241,15 +251,15 @@ export class VirtualFs implements FileSystem {
     directory: number,
     name: string,
   ): MaybePromise<{ readonly attributes: Attributes; readonly directory: Change }> {
-    return linkFile(this.#parts.namespace.context, ino, directory, name);
+    return this.#room.run(() => linkFile(this.#parts.namespace.context, ino, directory, name));
   }
 
   remove(directory: number, name: string): MaybePromise<Change> {
-    return removeFile(this.#parts.namespace.context, directory, name);
+    return this.#room.run(() => removeFile(this.#parts.namespace.context, directory, name));
   }
 
   removeDirectory(directory: number, name: string): MaybePromise<Change> {
-    return removeDirectory(this.#parts.namespace.context, directory, name);
+    return this.#room.run(() => removeDirectory(this.#parts.namespace.context, directory, name));
   }
 
   rename(
@@ -258,7 +268,9 @@ export class VirtualFs implements FileSystem {
     toDirectory: number,
     toName: string,
   ): MaybePromise<Renamed> {
-    return renameEntry(this.#parts.namespace.context, fromDirectory, fromName, toDirectory, toName);
+    return this.#room.run(() =>
+      renameEntry(this.#parts.namespace.context, fromDirectory, fromName, toDirectory, toName),
+    );
   }
 
   readDirectory(directory: number, afterCookie: number, visit: EntryVisitor): MaybePromise<boolean> {

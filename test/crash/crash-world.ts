@@ -169,6 +169,11 @@ export class CrashWorld {
     await this.#ask(() => this.engine.order({ type: 'settle' }));
   }
 
+  /** Looks for changes on the Hub. */
+  async refresh(): Promise<void> {
+    await this.#ask(() => this.engine.order({ type: 'refresh' }));
+  }
+
   async arm(killAt: KillPoint | null): Promise<void> {
     await this.#ask(() => this.engine.order({ type: 'arm', killAt }));
   }
@@ -251,6 +256,11 @@ export class CrashWorld {
     for (const [path, folder] of this.ledger.names.folders)
       if (within(path)) await this.#checkFolder(path, folder);
     for (const file of this.ledger.gone) await this.#checkGone(file);
+  }
+
+  /** Some files only, through old handles and through LOOKUP. */
+  async checkFiles(paths: readonly string[]): Promise<void> {
+    for (const path of paths) await this.#checkFile(path, this.ledger.file(path));
   }
 
   async #collect(path: string, seen: { files: Set<string>; folders: Set<string> }): Promise<void> {

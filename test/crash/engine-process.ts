@@ -52,11 +52,15 @@ class EngineProcess {
       case 'flush':
         await this.#opened().uploads.flush();
         return null;
+      case 'refresh':
+        await this.#opened().refresh();
+        return null;
       case 'settle':
         await this.#settle();
         return null;
       case 'room':
         this.#disk.freeBytes = message.freeBytes;
+        this.#kill.isCatalogueFull = message.isCatalogueFull ?? false;
         return null;
       case 'events':
         for (const { kind, path, detail } of this.#opened().activity.drain().events) {

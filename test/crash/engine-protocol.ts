@@ -16,9 +16,10 @@ export type ToEngineProcess =
   /** Start counting steps; the answer has those counted since the last time. */
   | { readonly type: 'survey' }
   | { readonly type: 'flush' }
+  | { readonly type: 'refresh' }
   /** Answered once what happens after the last reply (unlinking, recording) has happened. */
   | { readonly type: 'settle' }
-  | { readonly type: 'room'; readonly freeBytes: number | null }
+  | { readonly type: 'room'; readonly freeBytes: number | null; readonly isCatalogueFull?: boolean }
   | { readonly type: 'events' }
   | { readonly type: 'close' };
 

@@ -20,6 +20,8 @@ export class KillSwitch {
   #armed: { readonly step: string; left: number } | null = null;
   #counts = new Map<string, number>();
 
+  /** No transaction of the catalogue can be committed. */
+  isCatalogueFull = false;
   /** Steps so far. */
   total = 0;
 
@@ -59,6 +61,9 @@ export class KillSwitch {
           const result = database.transaction(() => {
             const value = work();
             if (depth === 1) this.step('catalogue:commit');
+            // https://sqlite.org/rescode.html#full
+            if (this.isCatalogueFull)
+              throw Object.assign(new Error('database or disk is full'), { errcode: 13 });
             return value;
           });
           if (depth === 1) this.step('catalogue:committed');
