@@ -1,7 +1,7 @@
 // The composition root without any shell: builds settings, records, mounts, feed and control socket, and takes them down in reverse. The
 // command `serve` and the tray application both run exactly this.
 
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import { parseSource } from '../hub/source.ts';
@@ -26,6 +26,7 @@ import type { MountRecord } from './mount-records.ts';
 import { serverOnlyDriver } from './os-mount.ts';
 import type { OsMountDriver } from './os-mount.ts';
 import { choosePort, isPortFree, readEphemeralRange } from './ports.ts';
+import { errnoOf } from './problem.ts';
 import { SettingsStore } from './settings.ts';
 import { StatePublisher } from './state-publisher.ts';
 import type { TokenSource } from './token-source.ts';
@@ -168,6 +169,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
       const path = wanted ?? defaultMountPoint(spec, settings.current.mountFolder, homedir(), isTaken);
       return checkMountPoint(path, { homeDir: homedir(), dataDir: places.dataDir, uid, table });
     },
+    hasData: (id) => stat(dataDirOf(id)).then(() => true, mayExist),
     removeData: (id) => rm(dataDirOf(id), { recursive: true, force: true }),
     onChange: () => publisher.changed(),
   });
@@ -253,6 +255,11 @@ export async function startHost(options: HostOptions): Promise<Host> {
     quit: beginQuit,
     ended: whenEnded,
   };
+}
+
+/** Only what is surely missing is not there. */
+function mayExist(error: unknown): boolean {
+  return errnoOf(error) !== 'ENOENT';
 }
 
 function withSource(log: Log, source: string): Log {

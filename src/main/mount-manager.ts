@@ -34,6 +34,8 @@ export interface ManagerOptions {
     isTaken: (path: string) => boolean,
     table: readonly MountTableEntry[],
   ) => Promise<string>;
+  /** Whether there is a local catalogue of that mount, perhaps with something unsent. */
+  readonly hasData: (id: string) => Promise<boolean>;
   /** Deletes a mount's local catalogue. */
   readonly removeData: (id: string) => Promise<void>;
   readonly onChange: () => void;
@@ -101,6 +103,7 @@ export class MountManager {
     }
     const isFree = existing === undefined || canMove(existing.state);
     const place = isFree ? await this.#place(spec, id, argument) : null;
+    const isNew = existing === undefined && !(await this.#options.hasData(id));
     const controller = this.#controllers.get(id) ?? this.#adopt(this.#newRecord(id, spec, argument));
     if (place !== null) await controller.changeRecord(place);
     this.#retries.cancel(id);
@@ -108,7 +111,7 @@ export class MountManager {
     controller.dispatch({ type: 'mountRequested' });
     const state = await this.#awaitMounted(controller, gone, isOurs);
     if (state.name !== 'mounted') {
-      if (existing === undefined) await this.#dropNeverMounted(controller);
+      if (isNew) await this.#dropNeverMounted(controller);
       throw problemToError(problemOfState(state), argument.source);
     }
     await controller.changeRecord({ wanted: true });
@@ -328,8 +331,9 @@ export class MountManager {
     if (state.name === 'mounted') this.#retries.reset(record.id);
     const problem = problemOfState(state);
     const shouldRun = record.wanted || record.unsent.files > 0 || state.name === 'orphaned';
-    // What is unsent is tried for ever: somebody may log in again, or give the right back.
-    const canHelp = problem !== null && (problem.retryable || record.unsent.files > 0);
+    // What is unsent is tried for ever, and so is a mount that programs wait for: somebody may log in again, or give the right back.
+    const mustRun = record.unsent.files > 0 || state.name === 'orphaned';
+    const canHelp = problem !== null && (problem.retryable || mustRun);
     if (this.#quitting || !canHelp || !shouldRun) return;
     if (state.name === 'failed' || state.name === 'orphaned') this.#retries.plan(record.id);
   }

@@ -210,6 +210,11 @@ function mountFailure(request: OsMountRequest, way: MountWay, result: CommandRes
   return new HostError('mount-point', `Mounting ${where} failed: ${said}`, { retryable: true });
 }
 
+/** What a command said at the end. mount(8) of util-linux adds a hint at the kernel's log. */
 function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1)?.trim() ?? '';
+  const lines = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('dmesg(1) '));
+  return lines.at(-1) ?? '';
 }

@@ -101,11 +101,23 @@ test('a left mount whose Hub cannot be reached waits and is served when it can',
   const begin = world.begin();
   world.engines.openProblem = { code: 'network', message: 'offline', retryable: true };
   await begin;
-  await eventually(() => world.only().state === 'orphaned' || world.only().state === 'mounted', 'looked at');
+  await eventually(() => world.only().state === 'orphaned', 'looked at');
   world.engines.openProblem = null;
   await world.clock.advanceAsync(2000);
   await eventually(() => world.only().state === 'mounted', 'served again');
   assert.deepEqual(world.only().nfs, before.nfs);
+});
+
+test('a left mount is tried again also where the Hub refuses: programs wait for it', async () => {
+  await world.mount();
+  await world.forsake();
+  const begin = world.begin();
+  world.engines.openProblem = { code: 'unauthorized', message: 'the token has expired', retryable: false };
+  await begin;
+  await eventually(() => world.only().state === 'orphaned', 'looked at');
+  world.engines.openProblem = null;
+  await world.clock.advanceAsync(10_000);
+  await eventually(() => world.only().state === 'mounted', 'served again');
 });
 
 test('changes that an earlier run kept are delivered without mounting', async () => {

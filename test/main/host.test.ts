@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { ContractFailure } from '../../src/shared/contract.ts';
 import type { ActivityBatch } from '../../src/shared/contract.ts';
@@ -59,6 +59,20 @@ test('a source that the Hub refuses leaves no mount behind', async () => {
   await world.quit();
   await world.begin();
   assert.deepEqual(world.state().mounts, []);
+});
+
+test('a mount that never came about takes nothing away that an earlier one of the same source left', async () => {
+  // The list of mounts was lost; the folder with what was not sent is still there.
+  const { id } = await world.mount();
+  await world.quit();
+  await rm(join(world.places.dataDir, 'mounts.json'));
+  const unsent = join(world.places.dataDir, 'mounts', id, 'staging', '7-1.dat');
+  await mkdir(dirname(unsent), { recursive: true });
+  await writeFile(unsent, 'not on the Hub yet');
+  await world.begin();
+  world.engines.openProblem = { code: 'network', message: 'offline', retryable: true };
+  assert.equal((await refusal(world.mount())).message, 'offline');
+  assert.equal(await readFile(unsent, 'utf8'), 'not on the Hub yet');
 });
 
 test('two mounts get ports of their own, and one mount point cannot serve both', async () => {

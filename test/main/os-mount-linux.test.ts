@@ -121,7 +121,14 @@ test('a dismissed password dialog is an answer: nothing else is tried', async ()
 test('a kernel without an NFS client is told apart from a failed mount', async () => {
   answers({ 'mount -i': failed("mount: /mnt: unknown filesystem type 'nfs'.") });
   assert.equal((await failure(driver(true).mount(request, signal))).problem.code, 'unsupported');
-  answers({ 'mount -i': failed('mount: /mnt: Connection refused') });
+  // util-linux 2.39 adds a line.
+  const hint = '       dmesg(1) may have more information after failed mount system call.';
+  answers({ 'mount -i': failed(`mount: /mnt: unknown filesystem type 'nfs'.\n${hint}\n`) });
+  const missingClient = await failure(driver(true).mount(request, signal));
+  assert.equal(missingClient.problem.code, 'unsupported');
+  assert.match(missingClient.message, /unknown filesystem type/);
+  assert.doesNotMatch(missingClient.message, /dmesg/);
+  answers({ 'mount -i': failed(`mount: /mnt: Connection refused\n${hint}\n`) });
   const error = await failure(driver(true).mount(request, signal));
   assert.equal(error.problem.code, 'mount-point');
   assert.match(error.message, /Connection refused/);

@@ -54,9 +54,10 @@ export class HostWorld {
 
   /** `endpoint`: another Hub than the usual demo one. */
   async begin(endpoint: string | null = null): Promise<void> {
-    this.#lock = await lockDataDir(this.places);
+    // Before anything is awaited, so that the caller can say at once how they shall behave.
     this.engines = new FakeEngines();
     this.clock = new ManualClock();
+    this.#lock = await lockDataDir(this.places);
     this.#host = await startHost({
       places: this.places,
       version: '9.9.9',
