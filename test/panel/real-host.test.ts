@@ -230,11 +230,17 @@ test('settings and mounts survive a new start of the host, which the page notice
   await page.getByRole('button', { name: 'Run checks' }).click();
   await page.getByRole('list', { name: 'Results' }).getByRole('listitem').first().waitFor();
 
+  const fresh = await line.run(['panel']);
+  assert.equal(fresh.code, 0);
+  const second = await browser.newPage(t);
+  await second.goto(fresh.out.trim());
+  await second.getByRole('listitem', { name: 'project, Bucket' }).waitFor();
+
   assert.equal(await line.end(child), 0);
   await page.getByText('Hubdrive does not answer').waitFor();
   const words = ['serve', '--endpoint', hub.endpoint];
-  const { child: second, ready } = await line.startReady(words, { HF_TOKEN: hub.token });
-  t.after(() => line.end(second));
+  const { child: next, ready } = await line.startReady(words, { HF_TOKEN: hub.token });
+  t.after(() => line.end(next));
   await page.goto(String(ready['panel']));
   await page.getByRole('listitem', { name: 'project, Bucket' }).getByText('Idle').waitFor();
   await openTab(page, 'Settings');
