@@ -59,6 +59,8 @@ export interface LaunchOptions {
   readonly argv?: readonly string[];
   readonly platform?: NodeJS.Platform;
   readonly env?: NodeJS.ProcessEnv;
+  /** Changes what the stand-in answers, before the app asks. */
+  readonly prepare?: () => void;
 }
 
 interface MenuPart {
@@ -102,8 +104,10 @@ export class DesktopWorld {
     argv = ['--demo', '--hidden'],
     platform = 'linux',
     env = { XDG_CONFIG_HOME: join(this.dir, 'config') },
+    prepare = () => undefined,
   }: LaunchOptions = {}): Promise<void> {
     await resetElectron();
+    prepare();
     const { runDesktopApp } = await import('../../src/main/electron/desktop-app.ts');
     const { places, files, driver } = this;
     this.running = runDesktopApp({ argv: ['electron', '.', ...argv], env, platform, places, files, driver });

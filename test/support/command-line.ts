@@ -18,21 +18,24 @@ export interface Finished {
 
 export class CommandLine {
   readonly dir: string;
+  readonly #program: string;
   readonly #env: NodeJS.ProcessEnv;
   readonly #running = new Set<ChildProcess>();
 
-  private constructor(dir: string) {
+  private constructor(dir: string, program: string) {
     this.dir = dir;
+    this.#program = program;
     const { HF_TOKEN: _token, HF_ENDPOINT: _endpoint, ...env } = process.env;
     this.#env = { ...env, HOME: dir, HUBDRIVE_HOME: join(dir, 'data'), HF_HOME: join(dir, 'hf') };
   }
 
-  static async create(): Promise<CommandLine> {
-    return new CommandLine(await realpath(await mkdtemp(join(tmpdir(), 'hubdrive-cli-'))));
+  /** `program`: the entry of the command, the source's own if none is given. */
+  static async create(program: string = mainPath): Promise<CommandLine> {
+    return new CommandLine(await realpath(await mkdtemp(join(tmpdir(), 'hubdrive-cli-'))), program);
   }
 
   start(words: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
-    const child = spawn(process.execPath, [...nodeFlags, mainPath, ...words], {
+    const child = spawn(process.execPath, [...nodeFlags, this.#program, ...words], {
       env: { ...this.#env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       cwd: this.dir,
