@@ -1,9 +1,18 @@
 // `npm start`, `npm test`, `npm run check` … from a fresh clone: does the set-up each needs, then hands over. Plain JavaScript for
 // Node 20; everything after the set-up runs on Node 24.
 import { spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureDependencies, fail, findNode, nodeEnvironment, nodeFlags, rootDir, runOrExit, say } from './node-runtime.mjs';
+import {
+  ensureDependencies,
+  fail,
+  findNode,
+  nodeEnvironment,
+  nodeFlags,
+  rootDir,
+  runOrExit,
+  say,
+} from './node-runtime.mjs';
 
 const [command = '', ...rest] = process.argv.slice(2);
 const bin = (name) => join(rootDir, 'node_modules', '.bin', name);
@@ -55,6 +64,29 @@ function check(node) {
   }
 }
 
+/** Newest change below `directory`, in milliseconds since the epoch. */
+function newestChange(directory) {
+  const times = readdirSync(join(rootDir, directory), { recursive: true }).map(
+    (name) => statSync(join(rootDir, directory, name)).mtimeMs,
+  );
+  return Math.max(...times);
+}
+
+/** Builds the panel's page unless the built one is newer than all it is made from. */
+function ensurePanel() {
+  const built = join(rootDir, 'dist/renderer/index.html');
+  const isFresh =
+    existsSync(built) &&
+    statSync(built).mtimeMs > Math.max(newestChange('src/renderer'), newestChange('src/shared'));
+  if (isFresh) return;
+  say('building the panel …');
+  buildPanel();
+}
+
+function buildPanel() {
+  runOrExit(bin('vite'), ['build', '--config', 'src/renderer/vite.config.ts', '--logLevel', 'warn']);
+}
+
 /** Runs the host in the foreground on the embedded Hub and says in words what its one JSON line means. */
 function startHeadless(node, reason) {
   say(`${reason}: running the host without a window, on the built-in demo Hub.`);
@@ -71,8 +103,10 @@ function startHeadless(node, reason) {
     if (seen === null) return;
     seen += text;
     if (!seen.includes('\n')) return;
+    const { panel } = JSON.parse(seen.slice(0, seen.indexOf('\n')));
     seen = null;
-    say('ready. In another terminal:');
+    if (panel) say(`ready. The panel, for a browser on this machine (good for one opening): ${panel}`);
+    say('Or in another terminal:');
     say('  node scripts/hubdrive.mjs status');
     say(
       '  node scripts/hubdrive.mjs mount bucket/demo/project     (as root, or where sudo or pkexec may mount)',
@@ -92,6 +126,7 @@ switch (command) {
     say(`ready: Node from ${node}`);
     break;
   case 'start':
+    ensurePanel();
     startHeadless(node, 'the desktop shell is not part of this version');
     break;
   case 'test':
@@ -102,6 +137,7 @@ switch (command) {
     break;
   case 'build':
     runOrExit(bin('tsc'), ['-b']);
+    buildPanel();
     break;
   default:
     fail(`unknown command "${command}"; package.json lists them.`);
