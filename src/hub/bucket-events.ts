@@ -18,6 +18,8 @@ export interface BucketEventsOptions {
 const silenceMs = 90_000;
 const firstRetryMs = 1000;
 const maxRetryMs = 60_000;
+/** Connections in a row that bring nothing: somebody in between may swallow the feed. */
+const hopelessConnections = 2;
 /** A longer event is not kept: then everything counts as changed. */
 const maxEventLength = 4 * 1024 * 1024;
 /** Changes nobody took yet; beyond this they are replaced by one that means "look at everything". */
@@ -100,11 +102,14 @@ class ChangeQueue {
 
 interface Follower {
   cursor: string | null;
-  /** Connections so far that brought anything. */
+  /** The connection brought something. */
   alive: boolean;
 }
 
-/** Paths are those of the bucket. Rejects when the Hub refuses the feed for good, so that the caller polls. */
+/**
+ * Paths are those of the bucket; a change without any says that the stream is there. Rejects when the Hub refuses the feed or
+ * two connections in a row bring nothing, so that the caller polls.
+ */
 export async function* followBucket(options: BucketEventsOptions): AsyncGenerator<RemoteChange> {
   const queue = new ChangeQueue();
   const stop = new AbortController();
@@ -132,10 +137,12 @@ async function follow(options: BucketEventsOptions, queue: ChangeQueue): Promise
       await listen(options, follower, queue);
     } catch (error) {
       if (!(error instanceof HubError) || error.code === 'aborted') throw error;
-      if (!error.retryable) throw error;
+      if (!error.retryable || (failures + 1 >= hopelessConnections && !follower.alive)) throw error;
     }
     if (follower.alive) failures = 0;
     else failures += 1;
+    if (failures >= hopelessConnections)
+      throw new HubError('server', 'The feed ends at once', { retryable: true });
     // Without a cursor to resume from, something may have been missed between two connections.
     if (connected && follower.cursor === null) queue.push({ paths: null });
     connected ||= follower.alive;
@@ -166,6 +173,7 @@ async function listen(options: BucketEventsOptions, follower: Follower, queue: C
 
 function take(event: SseEvent, follower: Follower, queue: ChangeQueue): void {
   const data = parseObject(event.data);
+  if (!follower.alive) queue.push({ paths: [] });
   follower.alive = true;
   if (event.event === 'reset' || event.event === 'overrun') {
     follower.cursor = null;

@@ -286,7 +286,7 @@ class HubStore implements RemoteStore {
     const { http, urls, authorization } = this.#parts;
     const url = `${urls.api('bucket', this.info.name)}/events`;
     for await (const change of followBucket({ http, url, authorization, signal })) {
-      if (change.paths === null) {
+      if (change.paths === null || change.paths.length === 0) {
         yield change;
         continue;
       }

@@ -154,7 +154,7 @@ export interface RemoteOperationResult {
   readonly error: HubError | null;
 }
 
-/** Something changed on the Hub. `paths` null: unknown what, look at everything that is cached. */
+/** Something changed on the Hub. `paths` null: unknown what, look at everything that is cached; empty: nothing, the stream is there. */
 export interface RemoteChange {
   readonly paths: readonly string[] | null;
 }
@@ -208,8 +208,8 @@ export interface RemoteStore {
   ): Promise<readonly RemoteOperationResult[]>;
 
   /**
-   * Push events where the Hub has them (buckets), else null and the caller polls with `probe`. The iterable ends or
-   * rejects when the stream is lost.
+   * Push events where the Hub has them (buckets), else null and the caller polls with `probe`. Once the stream is there an empty
+   * change comes first. The iterable ends or rejects when the stream is lost or cannot be had.
    */
   changes(signal: AbortSignal): AsyncIterable<RemoteChange> | null;
 

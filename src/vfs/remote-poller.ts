@@ -41,6 +41,8 @@ export class RemotePoller {
   #stream: Promise<void> | null = null;
   /** Monotonic time since when events come; null while they do not. */
   #streamSince: number | null = null;
+  /** Why there is no stream, as it was logged; null while there is one. */
+  #streamTrouble: string | null = null;
   #probedAt: number | null = null;
   /** Everything known agreed with the Hub as of this token. */
   #token: string | null;
@@ -174,14 +176,16 @@ export class RemotePoller {
       const changes = this.#remote.changes(signal);
       if (changes === null) return;
       try {
-        this.#streamSince = this.#clock.monotonic();
         for await (const change of changes) {
           attempts = 0;
+          // Not before: a stream that never comes to life must not keep the probes from listing.
+          this.#streamSince ??= this.#clock.monotonic();
+          this.#streamTrouble = null;
           this.#checkedAt = this.#clock.now();
           await this.#apply(change);
         }
       } catch (error) {
-        this.noteOutcome(error);
+        this.#noteStreamLost(error);
       } finally {
         this.#streamSince = null;
         this.#followedToken = null;
@@ -191,6 +195,14 @@ export class RemotePoller {
       // Events may have been missed in between; the probe tells.
       if (!signal.aborted && this.#round === null) void this.#startRound();
     }
+  }
+
+  /** Says nothing about the Hub: it may just have no such stream. The probes tell whether it can be reached. */
+  #noteStreamLost(error: unknown): void {
+    const cause = error instanceof Error ? error.message : String(error);
+    if (this.#abort.signal.aborted || cause === this.#streamTrouble) return;
+    this.#streamTrouble = cause;
+    this.#log.info('The Hub does not tell of changes; it is asked from time to time', { cause });
   }
 
   #pause(delayMs: number): Promise<void> {
@@ -207,6 +219,15 @@ export class RemotePoller {
   }
 
   async #apply(change: RemoteChange): Promise<void> {
+    try {
+      await this.#lookAt(change);
+    } catch (error) {
+      this.noteOutcome(error);
+      throw error;
+    }
+  }
+
+  async #lookAt(change: RemoteChange): Promise<void> {
     if (change.paths === null || change.paths.length > mostConfirmedPaths) {
       await this.#tree.relist(this.#tree.knownDirectories());
       return;

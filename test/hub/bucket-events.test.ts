@@ -43,7 +43,7 @@ describe('following a bucket', () => {
   async function follow(
     scripts: readonly { status?: number; body?: string }[],
     take: number,
-  ): Promise<{ changes: RemoteChange[]; queries: string[]; error: unknown }> {
+  ): Promise<{ changes: RemoteChange[]; queries: string[]; error: unknown; lives: number }> {
     const queries: string[] = [];
     const server = http.createServer((request, response) => {
       const script = scripts[Math.min(queries.length, scripts.length - 1)];
@@ -70,11 +70,13 @@ describe('following a bucket', () => {
     const stop = new AbortController();
     const changes: RemoteChange[] = [];
     let error: unknown = null;
+    let lives = 0;
     try {
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/events`;
       const authorization = { token: () => Promise.resolve(null), refused: () => Promise.resolve(false) };
       for await (const change of followBucket({ http: client, url, authorization, signal: stop.signal })) {
-        changes.push(change);
+        if (change.paths?.length === 0) lives += 1;
+        else changes.push(change);
         if (changes.length === take) stop.abort();
       }
     } catch (cause) {
@@ -84,7 +86,7 @@ describe('following a bucket', () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     }
-    return { changes, queries, error };
+    return { changes, queries, error, lives };
   }
 
   const changed = (cursor: string, ...paths: string[]): string =>
@@ -101,6 +103,7 @@ describe('following a bucket', () => {
     );
     assert.deepEqual(result.changes, [{ paths: ['a/b', 'c'] }, { paths: ['d'] }]);
     assert.deepEqual(result.queries.slice(0, 3), ['', 'cursor=c2', 'cursor=c2']);
+    assert.equal(result.lives, 2, 'each stream that came to life said so');
     assert.equal(result.error, null);
   });
 
@@ -113,6 +116,16 @@ describe('following a bucket', () => {
     assert.equal(reset.queries[1], '');
     const unreadable = await follow([{ body: 'event: changes\ndata: {"changes":[{"path":7}]}\n\n' }], 1);
     assert.deepEqual(unreadable.changes, [{ paths: null }]);
+  });
+
+  test('ends with an error where connections bring nothing, so that the caller polls', async () => {
+    for (const script of [{ status: 503 }, { body: '' }, { body: ': only comments\n\n' }]) {
+      const result = await follow([script], 1);
+      assert.deepEqual(result.changes, []);
+      assert.equal(result.lives, 0);
+      assert.equal(result.queries.length, 2);
+      assert.ok(result.error instanceof HubError && result.error.code === 'server');
+    }
   });
 
   test('ends with an error where the Hub has no feed, so that the caller polls', async () => {

@@ -23,7 +23,7 @@ import {
 
 import { isHubPath, levelOf, throwIfAborted, whenAborted } from './remote-listing.ts';
 
-export type RemoteMethod = 'probe' | 'list' | 'listRecursive' | 'stat' | 'fetch' | 'upload' | 'commit';
+export type RemoteMethod = Exclude<keyof RemoteStore, 'info' | 'close'>;
 
 export interface RemoteCall {
   readonly method: RemoteMethod;
@@ -350,7 +350,8 @@ export class MemoryRemoteStore implements RemoteStore {
   }
 
   async *#stream(signal: AbortSignal): AsyncIterable<RemoteChange> {
-    const queue: (RemoteChange | null)[] = [];
+    await this.#enter('changes', '', signal);
+    const queue: (RemoteChange | null)[] = [{ paths: [] }];
     let wake: () => void = () => undefined;
     const listener = (change: RemoteChange | null): void => {
       queue.push(change);

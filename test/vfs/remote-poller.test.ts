@@ -184,3 +184,49 @@ test('while events come a changed token lists nothing, and what was lost with a 
   assert.equal((await h.names('d')).length, 5);
   assert.deepEqual(remote.callsOf('list').toSorted(), ['', 'd']);
 });
+
+test('a feed that never comes to life leaves it to the probes', async (t) => {
+  const remote = new MemoryRemoteStore({ events: true });
+  remote.put('d/a', 'A');
+  const { release } = remote.hold('changes');
+  const h = await FsHarness.open(t, remote);
+  await h.names('d');
+  await h.clock.advanceAsync(90_000);
+  assert.equal(h.fs.status().mode, 'polling');
+  remote.put('d/b', 'B');
+  await h.clock.advanceAsync(30_000);
+  assert.deepEqual(await h.names('d'), ['a', 'b']);
+  release();
+  await settle();
+  assert.equal(h.fs.status().mode, 'events');
+});
+
+test('a Hub without a feed is no Hub out of reach', async (t) => {
+  const remote = new MemoryRemoteStore({ events: true });
+  remote.put('a', 'A');
+  const stop = remote.fail(
+    'changes',
+    hubError('not-found', false, 'live events are not served here'),
+    Infinity,
+  );
+  const h = await FsHarness.open(t, remote);
+  for (let round = 0; round < 20; round += 1) {
+    await h.clock.advanceAsync(7_000);
+    assert.deepEqual(
+      { ...h.fs.status(), inodes: 0, checkedAt: 0, cache: 0 },
+      {
+        online: true,
+        reason: null,
+        lastError: null,
+        mode: 'polling',
+        damage: null,
+        inodes: 0,
+        checkedAt: 0,
+        cache: 0,
+      },
+    );
+  }
+  stop();
+  await h.clock.advanceAsync(60_000);
+  assert.equal(h.fs.status().mode, 'events');
+});
