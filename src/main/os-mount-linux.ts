@@ -8,7 +8,7 @@ import { isMountedNow, parseMountInfo } from './mount-table.ts';
 import type { MountTableEntry } from './mount-table.ts';
 import { fstabLine } from './os-mount-options.ts';
 import type { OsMountDriver, OsMountRequest, UnmountOutcome } from './os-mount.ts';
-import { mountHelperPath, waysToMount } from './privilege-linux.ts';
+import { mountHelperPath, mountHelperRefused, waysToMount } from './privilege-linux.ts';
 import type { MountWay } from './privilege-linux.ts';
 import type { BusyProgram } from '../shared/model.ts';
 
@@ -181,6 +181,7 @@ function refusalOf(way: MountWay, result: CommandResult): string | null {
   if (result.ended === 'not-found') return 'not installed';
   if (result.ended !== 'exited') return null;
   // pkexec(1): 127 not authorised or no agent; 126 dismissed by the person, which is an answer and not a refusal.
+  if (way.name === 'helper' && result.code === mountHelperRefused) return lastLine(result.stderr);
   if (way.name === 'pkexec' || way.name === 'helper') {
     return result.code === 127 ? lastLine(result.stderr) || 'not authorised' : null;
   }

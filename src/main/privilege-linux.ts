@@ -6,6 +6,8 @@ import type { OsMountRequest, PresetMount } from './os-mount.ts';
 
 /** Installed with its polkit policy by the system packages: mounts only 127.0.0.1, with fixed options, on folders of the caller. */
 export const mountHelperPath = '/usr/lib/hubdrive/hubdrive-mount-helper';
+/** Its exit code when it does not do such things, for instance outside the home folder; 1 when it tried and failed. */
+export const mountHelperRefused = 3;
 
 export interface CommandLine {
   readonly program: string;
@@ -72,12 +74,15 @@ const fstabWay: MountWay = {
   }),
 };
 
+// --disable-internal-agent: a text agent would read from a terminal that this process does not own.
+
 const helperWay: MountWay = {
   name: 'helper',
   interactive: true,
   mount: (request) => ({
     program: 'pkexec',
     parameters: [
+      '--disable-internal-agent',
       mountHelperPath,
       'mount',
       String(request.port),
@@ -89,6 +94,7 @@ const helperWay: MountWay = {
   unmount: (mountPoint, flag) => ({
     program: 'pkexec',
     parameters: [
+      '--disable-internal-agent',
       mountHelperPath,
       'unmount',
       flag === '' ? 'plain' : flag === '-f' ? 'force' : 'lazy',
@@ -102,7 +108,6 @@ const pkexecWay: MountWay = {
   interactive: true,
   mount: (request) => ({
     program: 'pkexec',
-    // A text agent would read from a terminal that this process does not own.
     parameters: ['--disable-internal-agent', '/usr/bin/mount', ...mountParameters(request)],
   }),
   unmount: (mountPoint, flag) => ({

@@ -94,10 +94,18 @@ test('without root the ways are tried in order: helper, pkexec, sudo without a p
   answers({ pkexec: { code: 127, stderr: 'Not authorized' }, sudo: 'mounts' });
   await driver(false).mount(request, signal);
   assert.deepEqual(commands.lines, [
-    `pkexec /usr/lib/hubdrive/hubdrive-mount-helper mount 21000 /secret rw ${request.mountPoint}`,
+    `pkexec --disable-internal-agent /usr/lib/hubdrive/hubdrive-mount-helper mount 21000 /secret rw ${request.mountPoint}`,
     `pkexec --disable-internal-agent /usr/bin/mount ${mountWords}`,
     `sudo -n /usr/bin/mount ${mountWords}`,
   ]);
+});
+
+test('what the helper does not do, such as mounts outside the home folder, the next way is asked for', async () => {
+  installed.push('/usr/lib/hubdrive/hubdrive-mount-helper');
+  answers({ 'pkexec --disable-internal-agent /usr/lib': failed('not below your home', 3), pkexec: 'mounts' });
+  await driver(false).mount(request, signal);
+  assert.equal(commands.lines.length, 2);
+  assert.match(commands.lines[1] ?? '', /^pkexec --disable-internal-agent \/usr\/bin\/mount /);
 });
 
 test('where no way is open the error says why each was closed and gives the fstab line', async () => {
