@@ -85,14 +85,16 @@ export class UploadNames implements NamespaceForUploads, InodeContentView {
     tree.setExpectKey(entry, content.key);
   }
 
-  /** The name of the inode that is this Hub path now, or was before moves that are still to be done; -1 if none. */
+  /** The name of the inode that is this Hub path, else one that was before moves that are still to be done; -1 if none. */
   #nameAt(slot: number, path: string): number {
     const { tree, uploads } = this.#context;
+    let former = -1;
     for (let entry = tree.index.firstName(slot); entry !== -1; entry = tree.index.nextName(entry)) {
       const now = tree.hubPath(entry);
-      if (now !== null && (now === path || uploads.remotePathNow(now) === path)) return entry;
+      if (now === path) return entry;
+      if (former === -1 && now !== null && uploads.remotePathNow(now) === path) former = entry;
     }
-    return -1;
+    return former;
   }
 
   #unplacedName(slot: number): number {

@@ -125,6 +125,25 @@ test('a file removed while it is being committed does not stay on the Hub', asyn
   assert.deepEqual(h.remote.paths(), []);
 });
 
+test('of two names of one file each is known to be sent, although one came from where the other is', async (t) => {
+  const h = await FsHarness.open(t);
+  await h.write('a', 'first');
+  await h.flush();
+  await h.rename('a', 'b');
+  await h.write('a', 'second');
+  // One file as `a` and `b`, while the move of another from `a` to `b` is still to be told.
+  await h.link('a', 'c');
+  await h.rename('c', 'b');
+  await h.flush();
+  assert.deepEqual([h.remote.text('a'), h.remote.text('b')], ['second', 'second']);
+  await h.remove('a');
+  await h.flush();
+  assert.deepEqual(h.remote.paths(), ['b']);
+  await h.remove('b');
+  await h.flush();
+  assert.deepEqual(h.remote.paths(), []);
+});
+
 test('the rules of POSIX hold for what is renamed over what', async (t) => {
   const h = await FsHarness.open(t);
   await h.write('file', 'x');
