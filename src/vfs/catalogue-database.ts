@@ -5,7 +5,7 @@ import { closeSync, fdatasync, fsyncSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { promisify } from 'node:util';
-import { isDiskFull } from './disk-error.ts';
+import { isDiskFull, isPassing } from './disk-error.ts';
 import { FsError } from './fs-error.ts';
 import type { CatalogueDatabase } from './parts.ts';
 
@@ -97,16 +97,20 @@ class SqliteCatalogue implements OpenCatalogueDatabase {
         this.#depth -= 1;
       }
     }
-    this.handle.exec('BEGIN IMMEDIATE');
-    this.#depth = 1;
     let result: T;
     try {
+      this.handle.exec('BEGIN IMMEDIATE');
+      this.#depth = 1;
       result = work();
       this.handle.exec('COMMIT');
     } catch (cause) {
       this.#rollBack();
-      if (cause instanceof FsError || !isDiskFull(cause)) throw cause;
-      throw new FsError('ENOSPC', 'catalogue', { message: 'there is no room for the catalogue', cause });
+      if (cause instanceof FsError) throw cause;
+      if (isDiskFull(cause))
+        throw new FsError('ENOSPC', 'catalogue', { message: 'there is no room for the catalogue', cause });
+      if (isPassing(cause))
+        throw new FsError('EAGAIN', 'catalogue', { message: 'the catalogue is in use', cause });
+      throw cause;
     }
     this.#depth = 0;
     this.#onRollback = [];

@@ -200,8 +200,13 @@ export class StagedFile {
     try {
       await syncAll(claims.map((claim) => this.#syncLayer(claim)));
       disk.step('data-synced');
-      await this.#syncName(claims);
-      for (const claim of claims) await this.#indexSynced(claim);
+      try {
+        await this.#syncName(claims);
+        for (const claim of claims) await this.#indexSynced(claim);
+      } catch (error) {
+        this.#owner.noteFailedSync();
+        throw error;
+      }
       isSynced = true;
       disk.step('index-written');
     } finally {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test, type TestContext } from 'node:test';
 import { applySchema, openCatalogueDatabase } from '../../src/vfs/catalogue-database.ts';
 
@@ -90,4 +91,27 @@ test('a file that is no database is refused by name and left as it is', (t) => {
   const path = temporaryFile(t);
   writeFileSync(path, 'x'.repeat(5000));
   assert.throws(() => openCatalogueDatabase(path), { code: 'EIO', path });
+});
+
+test('a catalogue that another program holds is busy for the moment, not broken', async (t) => {
+  const path = temporaryFile(t);
+  const database = openCatalogueDatabase(path);
+  t.after(() => database.close());
+  applySchema(database, 'pets', steps);
+  database.handle.exec('PRAGMA busy_timeout = 0');
+  const other = new DatabaseSync(path);
+  t.after(() => other.close());
+  other.exec('BEGIN IMMEDIATE');
+  const rolledBack: string[] = [];
+  assert.throws(
+    () =>
+      database.transaction(() => {
+        database.onRollback(() => rolledBack.push('undone'));
+        database.handle.exec("INSERT INTO pet VALUES ('cat')");
+      }),
+    { code: 'EAGAIN' },
+  );
+  assert.deepEqual(rolledBack, []);
+  other.exec('ROLLBACK');
+  database.transaction(() => database.handle.exec("INSERT INTO pet VALUES ('cat')"));
 });

@@ -50,6 +50,36 @@ async function withBench(options: BenchOptions, work: (bench: ContentBench) => P
   }
 }
 
+describe('what the system is short of for a moment', () => {
+  for (const code of ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EINTR', 'EBUSY']) {
+    it(`${code} asks to try again: a final error would make kernels drop the data`, async () => {
+      let isShort = false;
+      const fail = (): void => {
+        if (isShort) throw errno(code);
+      };
+      const disk: Partial<StagingDisk> = {
+        open: (path, access, create) => {
+          fail();
+          return nodeDisk.open(path, access, create);
+        },
+        syncData: async (descriptor) => {
+          fail();
+          await nodeDisk.syncData(descriptor);
+        },
+      };
+      await withBench({ disk }, async (bench) => {
+        bench.inodes.add(1, null);
+        isShort = true;
+        await assert.rejects(bench.write(1, 0, pattern(1000)), { code: 'EAGAIN' });
+        isShort = false;
+        await bench.write(1, 0, pattern(1000));
+        await bench.store.commit(1);
+        assert.deepEqual(await bench.read(1), pattern(1000));
+      });
+    });
+  }
+});
+
 describe('a full disk', () => {
   it('takes the room of clean cache before it refuses a write', async () => {
     const disk = new SmallDisk(1_000_000);
@@ -112,6 +142,23 @@ describe('a full disk', () => {
 });
 
 describe('a failed sync', () => {
+  it('changes the verifier also where the index cannot take what was synced, so that clients keep their data', async () => {
+    await withBench({}, async (bench) => {
+      bench.inodes.add(1, null);
+      await bench.write(1, 0, pattern(1000));
+      const before = Buffer.from(bench.store.writeVerifier());
+      const { handle } = bench.database;
+      handle.exec(
+        "CREATE TEMP TRIGGER refuse BEFORE INSERT ON main.staged_extent BEGIN SELECT RAISE(FAIL, 'disk I/O error'); END",
+      );
+      await assert.rejects(bench.store.commit(1), { code: 'EIO' });
+      assert.notDeepEqual(Buffer.from(bench.store.writeVerifier()), before);
+      handle.exec('DROP TRIGGER refuse');
+      await bench.store.commit(1);
+      assert.deepEqual(await bench.read(1), pattern(1000));
+    });
+  });
+
   it('refuses the commit once with EIO, changes the verifier, and keeps the data', async () => {
     let failing = 1;
     const rewritten: number[] = [];
