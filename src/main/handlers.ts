@@ -1,7 +1,7 @@
 // The contract carried out: one handler per request channel, over the manager, the feed, the settings and the doctor. No transport here.
 
 import type { Caller } from '../shared/contract.ts';
-import type { DoctorReport, PendingEntry, PendingList, Settings } from '../shared/model.ts';
+import type { CacheView, DoctorReport, PendingEntry, PendingList, Settings } from '../shared/model.ts';
 import type { PendingItem } from '../vfs/parts.ts';
 import type { ActivityFeed } from './activity-feed.ts';
 import type { ConflictNotices } from './conflict-notices.ts';
@@ -19,6 +19,9 @@ export interface HandlerParts {
   readonly conflicts: ConflictNotices;
   readonly settings: SettingsStore;
   readonly onSettings: (settings: Settings) => void;
+  readonly describeCache: () => CacheView;
+  /** Resolves to the bytes freed. */
+  readonly freeCache: () => Promise<number>;
   readonly runDoctor: () => Promise<DoctorReport>;
   readonly beginQuit: (now: boolean) => void;
 }
@@ -94,6 +97,8 @@ export function createHandlers(parts: HandlerParts): CoreHandlers {
       parts.onSettings(changed);
       return changed;
     },
+    'cache:get': () => parts.describeCache(),
+    'cache:free': async () => ({ freedBytes: await parts.freeCache() }),
     'doctor:run': () => parts.runDoctor(),
     'host:quit': ({ now }) => {
       parts.beginQuit(now);

@@ -10,6 +10,7 @@ import { systemClock } from '../shared/log.ts';
 import type { Clock, Log } from '../shared/log.ts';
 import type { HostState, Settings } from '../shared/model.ts';
 import type { Places } from '../shared/places.ts';
+import { emptyCache, measureCache } from '../vfs/cache-emptying.ts';
 import { ActivityFeed } from './activity-feed.ts';
 import { runCommand } from './command-runner.ts';
 import type { RunCommand } from './command-runner.ts';
@@ -99,6 +100,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     for (const controller of manager.all()) controller.engine.watch(watched);
   });
 
+  const cacheDir = join(places.cacheDir, 'content');
   const dataDirOf = (id: string) => join(places.dataDir, 'mounts', id);
   const conflicts = new ConflictNotices({
     dataDirOf,
@@ -122,7 +124,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
             revision: current.revision,
             readOnly: current.readOnly,
             dataDir: dataDirOf(current.id),
-            cacheDir: join(places.cacheDir, 'content'),
+            cacheDir,
             cacheLimitBytes: settings.current.cacheLimitBytes,
             pollIntervalMs: settings.current.pollIntervalMs,
             owner: { uid, gid },
@@ -200,6 +202,12 @@ export async function startHost(options: HostOptions): Promise<Host> {
     conflicts,
     settings,
     onSettings: (changed) => options.onSettings?.(changed),
+    describeCache: () => ({
+      folder: cacheDir,
+      usedBytes: measureCache(cacheDir, log),
+      limitBytes: settings.current.cacheLimitBytes,
+    }),
+    freeCache: () => emptyCache(cacheDir, log),
     runDoctor: async () => {
       await findTokenOrigin();
       return runDoctor({

@@ -20,6 +20,7 @@ import type {
   AccountView,
   BrowseItem,
   BrowsePage,
+  CacheView,
   ConflictChoice,
   ConflictView,
   DoctorReport,
@@ -270,6 +271,10 @@ export const contract = {
 
   'settings:get': request<null, Settings>(nothing),
   'settings:set': request<SettingsChange, Settings>(parseSettingsChange),
+
+  'cache:get': request<null, CacheView>(nothing),
+  /** Removes what can be fetched again, never what is not sent. */
+  'cache:free': request<null, { readonly freedBytes: number }>(nothing),
 
   'doctor:run': request<null, DoctorReport>(nothing),
   /** A fresh address for one browser, good for one use; null where no panel is served. */

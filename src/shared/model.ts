@@ -239,6 +239,13 @@ export interface Settings {
   readonly notifications: readonly NoticeKind[];
 }
 
+/** Content kept on this disk that can be fetched again. Unsent changes are no part of it. */
+export interface CacheView {
+  readonly folder: string;
+  readonly usedBytes: number;
+  readonly limitBytes: number;
+}
+
 /** `stale` and `failure` mean that something may be lost or does not work; the others are news. */
 export const noticeKinds = ['stale', 'failure', 'conflict', 'sent'] as const;
 export type NoticeKind = (typeof noticeKinds)[number];

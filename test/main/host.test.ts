@@ -243,3 +243,11 @@ test('the control socket is private, and garbage on it closes that connection on
   const connection = await world.connect();
   assert.equal((await connection.call('state:get', null)).hostVersion, '9.9.9');
 });
+
+test('the cache is measured and emptied over the contract, also while nothing was ever mounted', async () => {
+  const connection = await world.connect();
+  const { folder, usedBytes } = await connection.call('cache:get', null);
+  assert.equal(folder, join(world.places.cacheDir, 'content'));
+  assert.equal(usedBytes, 0);
+  assert.deepEqual(await connection.call('cache:free', null), { freedBytes: 0 });
+});

@@ -240,3 +240,22 @@ test('diagnostics show each check with its result and its fix', browserOptions, 
   const failed = results.getByRole('listitem').filter({ hasText: 'Install pkexec' });
   await failed.getByRole('img', { name: 'Failed' }).waitFor();
 });
+
+test('the cache shows its size and place, and is freed on request', browserOptions, async (t) => {
+  const host = hostWith([]);
+  const { page } = await browser.open(t, host);
+  await page.getByRole('tab', { name: 'Settings' }).click();
+  await page.getByText('The cache holds 4.2 GB').waitFor();
+  await page.getByText('/home/ada/.cache/hubdrive').waitFor();
+  const free = page.getByRole('button', { name: 'Free up' });
+  host.answers['cache:free'] = () => {
+    throw failure('internal', 'The disk does not answer');
+  };
+  await free.click();
+  await page.getByText('The disk does not answer').waitFor();
+  delete host.answers['cache:free'];
+  await free.click();
+  await page.getByText('4.2 GB freed').waitFor();
+  await page.getByText('The cache holds 0 bytes').waitFor();
+  assert.equal(await free.isDisabled(), true);
+});

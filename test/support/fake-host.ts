@@ -16,6 +16,7 @@ import { zeroCounters } from '../../src/shared/model.ts';
 import type {
   AccountView,
   BrowseItem,
+  CacheView,
   ConflictView,
   DoctorReport,
   ErrorCode,
@@ -120,6 +121,7 @@ export class FakeHost {
   conflicts: readonly ConflictView[] = [];
   items: readonly BrowseItem[] = [];
   settings: Settings = defaultSettings;
+  cache: CacheView = { folder: '/home/ada/.cache/hubdrive', usedBytes: 4.2e9, limitBytes: 20 * 2 ** 30 };
   doctor: DoctorReport = { checks: [] };
   backlog: readonly MountActivity[] = [];
   #state: HostState;
@@ -292,6 +294,12 @@ export class FakeHost {
         const given = Object.entries(change).filter(([, value]) => value !== undefined);
         this.settings = { ...this.settings, ...Object.fromEntries(given) };
         return this.settings;
+      },
+      'cache:get': () => this.cache,
+      'cache:free': () => {
+        const freedBytes = this.cache.usedBytes;
+        this.cache = { ...this.cache, usedBytes: 0 };
+        return { freedBytes };
       },
       'doctor:run': () => this.doctor,
       'panel:address': () => ({ url: null }),

@@ -1,4 +1,7 @@
 // Every English word of the panel, in one place and ready for translation: plain text, or functions where a value stands inside a sentence.
+// Those of the settings are in settings-strings.ts.
+
+import { settingsStrings } from './settings-strings.ts';
 
 const plural = (count: number, one: string, many: string): string =>
   `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
@@ -312,62 +315,7 @@ export const strings = {
     },
   },
 
-  settings: {
-    title: 'Settings',
-    account: 'Account',
-    signedInAs: (name: string) => `Signed in as ${name}`,
-    organisations: (names: string) => `Member of ${names}`,
-    demoAccount: 'The demo Hub inside Hubdrive',
-    signedOut: 'Not signed in',
-    signOut: 'Sign out',
-    leaveDemo: 'Leave the demo',
-    signIn: 'Sign in…',
-    origins: {
-      HF_TOKEN: 'Token from HF_TOKEN',
-      'login-file': 'Login of other Hugging Face tools',
-      keychain: 'Token kept by Hubdrive',
-      demo: 'Demo Hub',
-      none: 'No token',
-    },
-    mounting: 'Mounting',
-    restore: 'Mount again at start',
-    restoreHelp: 'What was mounted when Hubdrive ended is mounted when it starts.',
-    mountFolder: 'Mount folder',
-    mountFolderHelp: 'New mounts go to OWNER/NAME inside it.',
-    mountFolderDefault: '~/Hubdrive',
-    transfer: 'Cache and Hub',
-    cacheLimit: 'Cache limit',
-    cacheLimitHelp: 'Unsent changes are never removed to stay below it.',
-    gigabytes: 'GB',
-    poll: 'Look for changes on the Hub every',
-    pollHelp: 'Buckets tell of changes at once; this is for repos and for lost connections.',
-    seconds: 'seconds',
-    drain: 'Wait for uploads at unmount and quit',
-    drainHelp: 'What is unsent after that is kept and sent later.',
-    log: 'Log detail',
-    logHelp: 'Tokens and signed addresses are never logged.',
-    logLevels: { debug: 'Everything', info: 'Normal', warn: 'Warnings', error: 'Errors only' },
-    desktop: 'On this desktop',
-    launch: 'Start at login',
-    launchHelp: 'Hubdrive starts hidden, with its icon in the menu bar.',
-    notices: {
-      stale: 'Notify when a file may be lost',
-      failure: 'Notify when something does not work',
-      conflict: 'Notify about conflicts',
-      sent: 'Notify when everything is on the Hub',
-    },
-    doctor: 'Diagnostics',
-    doctorHelp: 'Checks what mounting needs on this computer.',
-    doctorRun: 'Run checks',
-    doctorRunning: 'Checking…',
-    doctorResults: 'Results',
-    statuses: { ok: 'Good', warning: 'Warning', failed: 'Failed' },
-    about: 'About',
-    version: (version: string) => `Hubdrive ${version}`,
-    endpoint: 'Hub',
-    licence: 'Apache-2.0',
-    saveFailed: 'The setting was not saved',
-  },
+  settings: settingsStrings,
 
   errors: {
     unauthorized: 'Sign in to see this, or check that the token may read it.',

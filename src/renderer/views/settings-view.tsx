@@ -10,6 +10,7 @@ import { useAction, usePanel, usePanelState } from '../parts/panel-context.ts';
 import { useLoaded } from '../parts/use-loaded.ts';
 import { strings } from '../text/strings.ts';
 import { AccountSettings } from './settings-account.tsx';
+import { CacheRow } from './settings-cache.tsx';
 import { Doctor } from './settings-doctor.tsx';
 import { AmountRow, FolderRow } from './settings-fields.tsx';
 import { SettingsGroup } from './settings-group.tsx';
@@ -86,6 +87,7 @@ function HostSettings({ settings, onChange }: HostSettingsProps) {
         />
       </SettingsGroup>
       <SettingsGroup title={words.transfer}>
+        <CacheRow />
         <AmountRow
           label={words.cacheLimit}
           help={words.cacheLimitHelp}
