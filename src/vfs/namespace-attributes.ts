@@ -37,13 +37,17 @@ export function applyAttributes(
   checkOwner(context, slot, changes, caller);
   const ino = tree.index.inoOf(slot);
   const before = tree.before(slot);
-  if (changes.sizeBytes === undefined) return finish(context, ino, changes, before);
-  checkSize(context, slot, changes.sizeBytes);
-  const truncated = context.content.truncate(ino, changes.sizeBytes);
-  return truncated instanceof Promise
-    ? // Others may have changed it meanwhile, so there is no honest "before".
-      truncated.then(() => finish(context, ino, changes, null))
-    : finish(context, ino, changes, before);
+  const { sizeBytes } = changes;
+  if (sizeBytes === undefined) return finish(context, ino, changes, before);
+  checkSize(context, slot, sizeBytes);
+  // One transaction: bytes that are cut off with the size still as it was would be sent as zeros.
+  return tree.transaction(() => {
+    const truncated = context.content.truncate(ino, sizeBytes);
+    return truncated instanceof Promise
+      ? // Others may have changed it meanwhile, so there is no honest "before".
+        truncated.then(() => finish(context, ino, changes, null))
+      : finish(context, ino, changes, before);
+  });
 }
 
 function finish(
