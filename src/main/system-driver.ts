@@ -1,14 +1,15 @@
 // Picks the driver of this system and gives it the real surroundings. Used by the shells.
 
 import { access, readFile } from 'node:fs/promises';
-import { createBusyFinder } from './busy-programs.ts';
+import { createBusyFinder, nodeScripts } from './busy-programs.ts';
+import type { RunScript } from './busy-programs.ts';
 import { runCommand } from './command-runner.ts';
 import { createDarwinDriver } from './os-mount-darwin.ts';
 import { createLinuxDriver } from './os-mount-linux.ts';
 import type { OsMountDriver } from './os-mount.ts';
 import { errnoOf, HostError } from './problem.ts';
 
-export function createSystemDriver(): OsMountDriver {
+export function createSystemDriver(runScript: RunScript = nodeScripts(runCommand)): OsMountDriver {
   switch (process.platform) {
     case 'darwin':
       return createDarwinDriver(runCommand);
@@ -18,7 +19,7 @@ export function createSystemDriver(): OsMountDriver {
         readText: (path) => readFile(path, 'utf8'),
         exists: systemFileExists,
         isRoot: process.geteuid?.() === 0,
-        findBusyPrograms: createBusyFinder(runCommand),
+        findBusyPrograms: createBusyFinder(runScript),
       });
     default:
       throw new HostError(

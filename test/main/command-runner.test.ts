@@ -4,7 +4,7 @@ import { mkdtemp, open, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createBusyFinder } from '../../src/main/busy-programs.ts';
+import { createBusyFinder, nodeScripts } from '../../src/main/busy-programs.ts';
 import { runCommand } from '../../src/main/command-runner.ts';
 
 test('a command’s output and exit code come back', async () => {
@@ -53,7 +53,7 @@ test(
     const file = await open(join(dir, 'held'), 'w');
     const inside = spawn('sleep', ['60'], { cwd: dir, stdio: 'ignore' });
     try {
-      const programs = await createBusyFinder(runCommand)(dir, new AbortController().signal);
+      const programs = await createBusyFinder(nodeScripts(runCommand))(dir, new AbortController().signal);
       const pids = programs.map((program) => program.pid);
       assert.ok(pids.includes(process.pid), 'the open file was not seen');
       assert.ok(pids.includes(inside.pid ?? 0), 'the working directory was not seen');

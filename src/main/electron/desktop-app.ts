@@ -16,9 +16,11 @@ import { openHostLog } from '../log.ts';
 import type { OsMountDriver } from '../os-mount.ts';
 import { problemOf } from '../problem.ts';
 import { ServedHosts } from '../served-hosts.ts';
+import { createSystemDriver } from '../system-driver.ts';
 import { DesktopShell } from './desktop-shell.ts';
 import { openKeychain } from './keychain-tokens.ts';
 import { servePanel } from './panel-protocol.ts';
+import { runUtilityScript } from './utility-scripts.ts';
 
 /** Everything has its real default; tests put other surroundings in. */
 export interface DesktopOptions {
@@ -80,7 +82,7 @@ async function runOnlyInstance(
       log,
       env,
       keeper: openKeychain(join(places.dataDir, 'token.encrypted'), platform, log),
-      ...(options.driver === undefined ? {} : { driver: options.driver }),
+      driver: options.driver ?? createSystemDriver(runUtilityScript),
       onHost: (host) => shell?.setHost(host),
       onSettings: (settings) => shell?.setSettings(settings),
     });

@@ -1,6 +1,7 @@
 // A stand-in for the `electron` module: the parts that src/main/electron uses, acting in this process, with real headless Chromium pages
 // for windows. Tests import it too, to click, to answer dialogs and to look at what happened. Not a model of Electron's whole behaviour.
 
+import { spawn } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { existsSync } from 'node:fs';
 import { protocolHandlers, StandInWindow } from './window.ts';
@@ -242,6 +243,13 @@ export const safeStorage = {
   getSelectedStorageBackend: (): string => safeStorage.backend,
   encryptString: (text: string): Buffer => turned(Buffer.from(text)),
   decryptString: (bytes: Buffer): string => turned(bytes).toString(),
+};
+
+/** A plain Node process; like Electron's it does not end by itself while its parent holds on. */
+export const utilityProcess = {
+  fork(path: string, parameters: readonly string[], { env, cwd }: { env: NodeJS.ProcessEnv; cwd: string }) {
+    return spawn(process.execPath, [path, ...parameters], { env, cwd, stdio: 'pipe' });
+  },
 };
 
 export const powerMonitor = new EventEmitter();
