@@ -7,9 +7,9 @@ import { inodeFlag } from './inode-columns.ts';
 
 /** A name goes away: what the Hub holds under it must go too. Call before the name is removed. */
 export function vacateHub(context: NamespaceContext, entry: number): void {
-  const expect = context.tree.expect(entry);
-  if (expect === null) return;
   const path = context.tree.remotePath(entry);
+  const expect = context.tree.expect(entry) ?? context.uploads.unsureKey(path);
+  if (expect === null) return;
   context.uploads.log({ type: 'delete', path, expect });
 }
 
@@ -63,7 +63,8 @@ export function hubHasBelow(context: NamespaceContext, directory: number): boole
   const { tree } = context;
   if (!tree.hasFlag(directory, inodeFlag.listed)) return true;
   return !tree.index.order(directory).visit(0, (entry) => {
-    if (tree.expect(entry) !== null) return false;
+    if (tree.expect(entry) !== null || context.uploads.unsureKey(tree.remotePath(entry)) !== null)
+      return false;
     const slot = tree.index.inodeOf(entry);
     return !(tree.index.isDirectory(slot) && hubHasBelow(context, slot));
   });

@@ -175,6 +175,7 @@ function moveDirectory(
   if (target !== -1 && target !== source) replaceTarget(context, target);
   context.noteLocalChange(tree.index.inoOf(tree.index.parentOf(source)), tree.index.remoteNameOf(source));
   const isLocalAfter = tree.isLocalName(to, toName);
+  const isOnHub = fromPath !== null && hubHasBelow(context, slot);
   if (fromPath !== null && isLocalAfter) {
     for (const file of fileNamesBelow(context, slot)) {
       vacateHub(context, file);
@@ -186,8 +187,7 @@ function moveDirectory(
   context.noteLocalChange(tree.index.inoOf(to), toName);
   const toPath = tree.hubPath(entry);
   if (fromPath !== null && toPath !== null) {
-    if (fromPath !== toPath && hubHasBelow(context, slot))
-      uploads.log({ type: 'moveTree', from: fromPath, to: toPath });
+    if (fromPath !== toPath && isOnHub) uploads.log({ type: 'moveTree', from: fromPath, to: toPath });
   } else if (fromPath === null && toPath !== null) {
     for (const file of fileNamesBelow(context, slot)) placeOnHub(context, file, tree.expect(file));
   } else if (fromPath !== null) {

@@ -205,6 +205,11 @@ export interface UploadQueue {
   log(operation: NamespaceOperation): void;
   /** Paths touched by operations not yet done on the Hub; the poller must not believe listings about them. */
   isPathPending(path: string): boolean;
+  /**
+   * Key that the Hub may have at a path although nobody was told so: a request for it ended without an answer. Null for none, and
+   * while the request is under way.
+   */
+  unsureKey(path: string): string | null;
   /** Maps a Hub path as it will be to where the Hub has it now (undoes logged moves, newest first). */
   remotePathNow(path: string): string;
   pending(): readonly PendingItem[];

@@ -40,6 +40,8 @@ export class UploadCommitter {
   #running: Promise<void> | null = null;
   #again = false;
   #since: PathCounts | null = null;
+  /** What the request under way puts where for files. */
+  #sending: readonly { readonly ino: number; readonly path: string; readonly key: string }[] = [];
 
   constructor(parts: UploadParts, selection: OperationSelection, orders: CommitterOrders) {
     this.#parts = parts;
@@ -70,6 +72,10 @@ export class UploadCommitter {
 
   noteLogged(paths: readonly string[]): void {
     for (const path of paths) this.#since?.add(path);
+  }
+
+  isSending(path: string): boolean {
+    return this.#sending.some((line) => line.path === path);
   }
 
   async close(): Promise<void> {
@@ -107,8 +113,9 @@ export class UploadCommitter {
       this.#limitLines = Math.min(longestBatchLines, this.#limitLines * 2);
     } catch (cause) {
       for (const file of chosen?.files.values() ?? []) backToReady(file, this.#parts);
-      if (this.#stop.signal.aborted) return false;
       try {
+        this.#takeBack();
+        if (this.#stop.signal.aborted) return false;
         this.#failWhole(groups, chosen, cause);
       } catch (catalogueCause) {
         // The catalogue cannot even note the failure (a full disk): everything stays as it was and is tried again.
@@ -117,6 +124,7 @@ export class UploadCommitter {
       }
     } finally {
       this.#since = null;
+      this.#sending = [];
     }
     return true;
   }
@@ -194,13 +202,29 @@ export class UploadCommitter {
   }
 
   #rememberSent(groups: readonly PlannedGroup[]): void {
+    const sending: { ino: number; path: string; key: string }[] = [];
     for (const group of groups) {
       for (const { path, final, source, verdict } of group.paths) {
         if (verdict?.type !== 'put' || final === null) continue;
-        const sender = source !== null && 'content' in source ? source.content.ino : 0;
-        this.#parts.sent.remember(final.content.key, path, sender);
+        const { key } = final.content;
+        const ino = source !== null && 'content' in source ? source.content.ino : 0;
+        if (ino !== 0) sending.push({ ino, path, key });
+        this.#parts.sent.remember(key, path, ino);
       }
     }
+    this.#sending = sending;
+  }
+
+  /** The request may have happened: what it put where its file has no name any more must go. */
+  #takeBack(): void {
+    const { database, namespace, operations, sent } = this.#parts;
+    if (this.#sending.length === 0) return;
+    database.transaction(() => {
+      for (const { ino, path, key } of this.#sending) {
+        if (namespace.inodeAt(path) !== null || !sent.has(key, path, ino)) continue;
+        operations.append({ type: 'delete', path, expect: key });
+      }
+    });
   }
 
   async #send(lines: readonly RemoteOperation[], refused: Map<string, Failure>): Promise<void> {

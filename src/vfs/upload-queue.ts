@@ -53,6 +53,7 @@ class PersistentUploadQueue implements UploadQueue {
       },
     };
     this.#parts.files.recover(surroundings.content.staged().map(({ ino }) => ino));
+    this.#takeBack();
     this.#selection = new OperationSelection(this.#parts);
     this.#lane = new UploadLane(this.#parts, this.#selection);
     this.#mover = new TreeMover(this.#parts, this.#selection);
@@ -68,6 +69,17 @@ class PersistentUploadQueue implements UploadQueue {
       isMoving: (seq) => this.#mover.isMoving(seq),
     });
     this.#wake();
+  }
+
+  /** An earlier run ended while a request was under way, and the name that it gave a file is gone. */
+  #takeBack(): void {
+    const { database, namespace, operations, sent } = this.#parts;
+    database.transaction(() => {
+      for (const { key, path } of sent.filesSent()) {
+        if (namespace.inodeAt(path) !== null || operations.overlaps(path) > 0) continue;
+        operations.append({ type: 'delete', path, expect: key });
+      }
+    });
   }
 
   // ---- what the namespace and the facade tell -----------------------------------------------------------------------
@@ -104,6 +116,10 @@ class PersistentUploadQueue implements UploadQueue {
 
   isPathPending(path: string): boolean {
     return this.#parts.operations.overlaps(path) > 0;
+  }
+
+  unsureKey(path: string): string | null {
+    return this.#committer.isSending(path) ? null : this.#parts.sent.keyAt(path);
   }
 
   remotePathNow(path: string): string {

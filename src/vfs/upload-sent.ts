@@ -27,6 +27,7 @@ export class SentVersions {
   readonly #database: CatalogueDatabase;
   readonly #insert: StatementSync;
   readonly #find: StatementSync;
+  readonly #keyAt: StatementSync;
   readonly #forget: StatementSync;
   readonly #forgetOne: StatementSync;
   readonly #forgetSender: StatementSync;
@@ -42,6 +43,7 @@ export class SentVersions {
       `SELECT 1 FROM upload_sent WHERE key = ?1 AND path = ?2 AND (+sender >= 0 OR +sender = ?3)
        UNION ALL SELECT 1 FROM upload_sent WHERE sender = ?3 AND key = ?1 AND ?3 > 0 LIMIT 1`,
     );
+    this.#keyAt = handle.prepare('SELECT key FROM upload_sent WHERE path = ? AND +sender >= 0 LIMIT 1');
     // The plus signs keep SQLite from walking all that one sender sent.
     this.#forget = handle.prepare('DELETE FROM upload_sent WHERE path = ? AND +sender >= 0');
     this.#forgetOne = handle.prepare('DELETE FROM upload_sent WHERE path = ? AND +sender = ?');
@@ -57,6 +59,22 @@ export class SentVersions {
 
   has(key: string, path: string, sender: Sender): boolean {
     return !this.#empty && this.#find.get(key, path, sender) !== undefined;
+  }
+
+  /** What a file or logged operation may have put there; null for nothing. */
+  keyAt(path: string): string | null {
+    if (this.#empty) return null;
+    const key = this.#keyAt.get(path)?.['key'];
+    return typeof key === 'string' ? key : null;
+  }
+
+  /** What files may have put where, for those that an earlier run left. */
+  filesSent(): readonly { readonly key: string; readonly path: string }[] {
+    if (this.#empty) return [];
+    const rows = this.#database.handle.prepare('SELECT key, path FROM upload_sent WHERE sender > 0').all();
+    return rows.flatMap(({ key, path }) =>
+      typeof key === 'string' && typeof path === 'string' ? [{ key, path }] : [],
+    );
   }
 
   /** What files and logged operations sent there. Joins the open transaction. */

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FsHarness } from '../support/virtual-fs-harness.ts';
-import { MemoryRemoteStore } from '../support/memory-remote-store.ts';
+import { settle } from '../support/manual-clock.ts';
+import { hubError, MemoryRemoteStore } from '../support/memory-remote-store.ts';
 
 test('a file the Hub has is moved without bytes and keeps its inode', async (t) => {
   const remote = new MemoryRemoteStore();
@@ -125,24 +126,37 @@ test('a file removed while it is being committed does not stay on the Hub', asyn
   assert.deepEqual(h.remote.paths(), []);
 });
 
-test('of two names of one file each is known to be sent, although one came from where the other is', async (t) => {
-  const h = await FsHarness.open(t);
-  await h.write('a', 'first');
-  await h.flush();
-  await h.rename('a', 'b');
-  await h.write('a', 'second');
-  // One file as `a` and `b`, while the move of another from `a` to `b` is still to be told.
-  await h.link('a', 'c');
-  await h.rename('c', 'b');
-  await h.flush();
-  assert.deepEqual([h.remote.text('a'), h.remote.text('b')], ['second', 'second']);
-  await h.remove('a');
-  await h.flush();
-  assert.deepEqual(h.remote.paths(), ['b']);
-  await h.remove('b');
-  await h.flush();
-  assert.deepEqual(h.remote.paths(), []);
-});
+for (const how of ['renamed', 'removed', 'moved with its folder'] as const) {
+  for (const when of ['after', 'while', 'before a kill while'] as const) {
+    test(`a new file that is ${how} ${when} the reply that it arrived gets lost leaves nothing behind`, async (t) => {
+      const h = await FsHarness.open(t);
+      await h.mkdir('dir');
+      await h.write('dir/a', 'text');
+      h.remote.loseReplies(1, hubError('network', true));
+      const change = (): Promise<void> =>
+        how === 'removed'
+          ? h.remove('dir/a')
+          : how === 'renamed'
+            ? h.rename('dir/a', 'b')
+            : h.rename('dir', 'moved');
+      if (when !== 'after') h.remote.intercept('commit', 1, change);
+      const flushed = assert.rejects(h.flush());
+      if (when === 'before a kill while') {
+        while (h.remote.paths().length === 0) await settle(1);
+        await h.crash();
+      }
+      await flushed;
+      assert.deepEqual(h.remote.paths(), ['dir/a'], 'it did arrive');
+      if (when === 'after') await change();
+      await h.refresh();
+      await h.flush();
+      const expected = { renamed: ['b'], removed: [], 'moved with its folder': ['moved/a'] }[how];
+      assert.deepEqual(h.remote.paths(), expected);
+      await h.refresh();
+      assert.deepEqual(await h.exists('dir/a'), false);
+    });
+  }
+}
 
 test('the rules of POSIX hold for what is renamed over what', async (t) => {
   const h = await FsHarness.open(t);

@@ -1,17 +1,18 @@
 // Random operations against the real file system over an in-memory Hub and against a plain model, with restarts, kills,
-// refreshes and other clients' edits; in the end the Hub must equal the model. HUBDRIVE_MODEL_SEED and HUBDRIVE_MODEL_STEPS
+// refreshes, other clients' edits and a Hub that fails now and then; in the end the Hub must equal the model. HUBDRIVE_MODEL_SEED and HUBDRIVE_MODEL_STEPS
 // repeat or lengthen a run.
 
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { HubError } from '../../src/hub/remote-store.ts';
 import { isLocalOnlyName } from '../../src/vfs/local-names.ts';
-import { MemoryRemoteStore } from '../support/memory-remote-store.ts';
+import { hubError, MemoryRemoteStore } from '../support/memory-remote-store.ts';
 import { ModelError, ModelFileSystem, modelNode } from '../support/model-file-system.ts';
 import { randomOf } from '../support/random.ts';
 import { FsHarness, owner } from '../support/virtual-fs-harness.ts';
 
-const seeds = process.env['HUBDRIVE_MODEL_SEED']?.split(',').map(Number) ?? [1, 2, 3, 4, 5, 6];
-const steps = Number(process.env['HUBDRIVE_MODEL_STEPS'] ?? 250);
+const seeds = process.env['HUBDRIVE_MODEL_SEED']?.split(',').map(Number) ?? [1, 2, 3, 4, 5, 6, 36];
+const steps = Number(process.env['HUBDRIVE_MODEL_STEPS'] ?? 350);
 const names = ['a', 'b', 'c', 'dir', 'Sub', 'naïve', '.DS_Store', '._a', '.nfs000000000000abcd00000001'];
 
 class Run {
@@ -143,6 +144,7 @@ class Run {
     else if (dice < 0.95) await this.#otherClient();
     else if (dice < 0.97) await this.#restart('restart');
     else if (dice < 0.985) await this.#restart('crash');
+    else if (dice < 0.992) this.#fault();
     else await this.compare();
   }
 
@@ -172,15 +174,38 @@ class Run {
     await this.#h.clock.advanceAsync(ms);
   }
 
+  /** The next calls fail, in ways that pass by themselves and in others. */
+  #fault(): void {
+    const method = this.#pick(['commit', 'upload', 'stat', 'list', 'probe'] as const);
+    const code = this.#pick(['network', 'server', 'timeout', 'rate-limited', 'unauthorized'] as const);
+    const count = 1 + Math.floor(this.#random() * 3);
+    this.trace.push(`${method} fails ${count} times with ${code}`);
+    const error = hubError(code, code !== 'unauthorized');
+    if (method === 'commit' && this.#random() < 0.5) this.#h.remote.loseReplies(count, error);
+    else this.#h.remote.fail(method, error, count);
+  }
+
   async #flush(): Promise<void> {
     this.trace.push('flush');
-    await this.#h.flush();
+    // Each failure ends a flush; the work goes on being tried.
+    for (let attempt = 1; ; attempt += 1) {
+      const sent = await outcome(() => this.#h.flush());
+      if (sent === 'ok') break;
+      assert.ok(sent === 'EIO' && attempt < 20, `flush: ${sent}`);
+    }
     assert.deepEqual(this.#hub(), this.#model.hubFiles());
   }
 
   async #refresh(): Promise<void> {
     this.trace.push('refresh');
-    await this.#h.refresh();
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#h.refresh();
+        break;
+      } catch (error) {
+        if (!(error instanceof HubError) || attempt > 20) throw error;
+      }
+    }
     await this.compare();
   }
 
