@@ -1,7 +1,14 @@
 // The contract carried out: one handler per request channel, over the manager, the feed, the settings and the doctor. No transport here.
 
 import type { Caller } from '../shared/contract.ts';
-import type { CacheView, DoctorReport, PendingEntry, PendingList, Settings } from '../shared/model.ts';
+import type {
+  CacheView,
+  DoctorReport,
+  LogExport,
+  PendingEntry,
+  PendingList,
+  Settings,
+} from '../shared/model.ts';
 import type { PendingItem } from '../vfs/parts.ts';
 import type { ActivityFeed } from './activity-feed.ts';
 import type { ConflictNotices } from './conflict-notices.ts';
@@ -22,6 +29,7 @@ export interface HandlerParts {
   readonly describeCache: () => CacheView;
   /** Resolves to the bytes freed. */
   readonly freeCache: () => Promise<number>;
+  readonly exportLogs: () => Promise<LogExport>;
   readonly runDoctor: () => Promise<DoctorReport>;
   readonly beginQuit: (now: boolean) => void;
 }
@@ -99,6 +107,7 @@ export function createHandlers(parts: HandlerParts): CoreHandlers {
     },
     'cache:get': () => parts.describeCache(),
     'cache:free': async () => ({ freedBytes: await parts.freeCache() }),
+    'logs:export': () => parts.exportLogs(),
     'doctor:run': () => parts.runDoctor(),
     'host:quit': ({ now }) => {
       parts.beginQuit(now);

@@ -2,13 +2,13 @@
 // command `serve` and the tray application both run exactly this.
 
 import { readFile, rm, stat } from 'node:fs/promises';
-import { homedir, hostname } from 'node:os';
+import { homedir, hostname, release } from 'node:os';
 import { join } from 'node:path';
 import { parseSource } from '../hub/source.ts';
 import type { Handlers } from '../shared/contract.ts';
 import { systemClock } from '../shared/log.ts';
 import type { Clock, Log } from '../shared/log.ts';
-import type { HostState, Settings } from '../shared/model.ts';
+import type { DoctorReport, HostState, Settings } from '../shared/model.ts';
 import type { Places } from '../shared/places.ts';
 import { emptyCache, measureCache } from '../vfs/cache-emptying.ts';
 import { ActivityFeed } from './activity-feed.ts';
@@ -19,6 +19,7 @@ import { ControlServer } from './control-server.ts';
 import { runDoctor } from './doctor.ts';
 import type { EngineFactory } from './engine/engine.ts';
 import { createHandlers } from './handlers.ts';
+import { exportLogs } from './log-export.ts';
 import { MountController } from './mount-controller.ts';
 import { MountManager } from './mount-manager.ts';
 import { checkMountPoint, defaultMountPoint } from './mount-point.ts';
@@ -195,6 +196,26 @@ export async function startHost(options: HostOptions): Promise<Host> {
     ended();
   };
 
+  const doctor = async (): Promise<DoctorReport> => {
+    await findTokenOrigin();
+    return runDoctor({
+      dataDir: places.dataDir,
+      endpoint: options.endpoint,
+      tokens: options.tokens,
+      driver: options.driver,
+      run,
+      readText: (path) => readFile(path, 'utf8'),
+      mounts: manager.views(),
+      hostRuns: true,
+      fetch: globalThis.fetch,
+    });
+  };
+  const knownSecrets = async (): Promise<readonly string[]> => {
+    const token = (await options.tokens())?.token;
+    const exports = records.all().map((record) => record.exportPath);
+    return [token, ...exports].filter((secret) => typeof secret === 'string');
+  };
+
   const core = createHandlers({
     manager,
     feed,
@@ -208,20 +229,26 @@ export async function startHost(options: HostOptions): Promise<Host> {
       limitBytes: settings.current.cacheLimitBytes,
     }),
     freeCache: () => emptyCache(cacheDir, log),
-    runDoctor: async () => {
-      await findTokenOrigin();
-      return runDoctor({
-        dataDir: places.dataDir,
-        endpoint: options.endpoint,
-        tokens: options.tokens,
-        driver: options.driver,
-        run,
-        readText: (path) => readFile(path, 'utf8'),
-        mounts: manager.views(),
-        hostRuns: true,
-        fetch: globalThis.fetch,
-      });
-    },
+    exportLogs: async () =>
+      exportLogs({
+        logDir: places.logDir,
+        exportDir: join(places.dataDir, 'reports'),
+        about: {
+          versions: {
+            hubdrive: options.version,
+            node: process.versions.node,
+            system: `${process.platform} ${process.arch} ${release()}`,
+            hub: options.endpoint,
+          },
+          settings: settings.current,
+          // Whoever knows its export path may mount.
+          mounts: manager.views().map(({ nfs, ...view }) => ({ ...view, port: nfs?.port ?? null })),
+          diagnostics: (await doctor()).checks,
+        },
+        secrets: await knownSecrets(),
+        now: clock.now(),
+      }),
+    runDoctor: doctor,
     // The answer goes out before the connection that asked is closed.
     beginQuit: (now) => {
       setImmediate(() => {

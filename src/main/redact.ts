@@ -16,3 +16,22 @@ export function redactText(text: string): string {
     .replace(secretQuery, '$1[removed]')
     .replace(jsonSecret, '$1[removed]');
 }
+
+const anyQuery = /(\bhttps?:\/\/[^\s"'?#]+\?)[^\s"'#]+/gi;
+const userInfo = /(\bhttps?:\/\/)[^\s"'/@]+@/gi;
+/** As long as the export path of a mount, which is all that its server asks for. */
+const exportPath = /\/[0-9a-f]{40}(?![0-9a-f])/g;
+/** A shorter “secret” would tear ordinary words apart. */
+const leastSecretLength = 6;
+
+/** Stricter, for text that leaves this computer: every query of a URL goes as well, and `secrets` literally. */
+export function redactForSharing(text: string, secrets: readonly string[]): string {
+  let result = text;
+  for (const secret of secrets) {
+    if (secret.length >= leastSecretLength) result = result.replaceAll(secret, '[removed]');
+  }
+  return redactText(result)
+    .replace(anyQuery, '$1[removed]')
+    .replace(userInfo, '$1[removed]@')
+    .replace(exportPath, '/[removed]');
+}

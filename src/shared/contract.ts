@@ -27,6 +27,7 @@ import type {
   ErrorCode,
   FolderList,
   HostState,
+  LogExport,
   MountView,
   PendingList,
   Problem,
@@ -276,6 +277,8 @@ export const contract = {
   /** Removes what can be fetched again, never what is not sent. */
   'cache:free': request<null, { readonly freedBytes: number }>(nothing),
 
+  /** Writes one file on the host's computer; nothing is sent anywhere. */
+  'logs:export': request<null, LogExport>(nothing),
   'doctor:run': request<null, DoctorReport>(nothing),
   /** A fresh address for one browser, good for one use; null where no panel is served. */
   'panel:address': request<null, { readonly url: string | null }>(nothing),

@@ -246,6 +246,12 @@ export interface CacheView {
   readonly limitBytes: number;
 }
 
+/** A report for somebody who looks for a fault: logs, diagnostics, versions, without secrets. */
+export interface LogExport {
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
 /** `stale` and `failure` mean that something may be lost or does not work; the others are news. */
 export const noticeKinds = ['stale', 'failure', 'conflict', 'sent'] as const;
 export type NoticeKind = (typeof noticeKinds)[number];

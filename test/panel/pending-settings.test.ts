@@ -259,3 +259,13 @@ test('the cache shows its size and place, and is freed on request', browserOptio
   await page.getByText('The cache holds 0 bytes').waitFor();
   assert.equal(await free.isDisabled(), true);
 });
+
+test('logs are exported, and the panel says where to', browserOptions, async (t) => {
+  const host = hostWith([]);
+  const { page } = await browser.open(t, host);
+  await page.getByRole('tab', { name: 'Settings' }).click();
+  await page.getByRole('button', { name: 'Export logs' }).click();
+  await page.getByText('Written (48 kB):').waitFor();
+  await page.getByText(/reports\/hubdrive-report-2026-11-22T14-15-00\.txt$/).waitFor();
+  await page.getByRole('button', { name: 'Copy path' }).waitFor();
+});

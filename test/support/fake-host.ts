@@ -301,6 +301,10 @@ export class FakeHost {
         this.cache = { ...this.cache, usedBytes: 0 };
         return { freedBytes };
       },
+      'logs:export': () => ({
+        path: '/home/ada/.local/share/hubdrive/reports/hubdrive-report-2026-11-22T14-15-00.txt',
+        sizeBytes: 48_000,
+      }),
       'doctor:run': () => this.doctor,
       'panel:address': () => ({ url: null }),
       'host:quit': () => {

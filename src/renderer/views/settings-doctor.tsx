@@ -7,6 +7,7 @@ import { Button } from '../parts/button.tsx';
 import { ProblemNote } from '../parts/notes.tsx';
 import { useAction, usePanel } from '../parts/panel-context.ts';
 import { strings } from '../text/strings.ts';
+import { LogExportRow } from './settings-logs.tsx';
 import { SettingsGroup } from './settings-group.tsx';
 
 const words = strings.settings;
@@ -30,6 +31,7 @@ export function Doctor() {
           <ProblemNote problem={action.problem} onDismiss={action.clear} />
         </div>
       )}
+      <LogExportRow />
       {report !== null && (
         <ul className="doctor-list" aria-label={words.doctorResults}>
           {report.checks.map((check) => (
