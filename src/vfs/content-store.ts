@@ -140,15 +140,16 @@ class DiskContentStore implements ContentStore {
     return readLayers([], lazy, offset, target, length, { edit: false });
   }
 
-  write(ino: number, offset: number, data: Uint8Array): MaybePromise<void> {
+  write(ino: number, offset: number, data: Uint8Array, stored?: () => void): MaybePromise<void> {
     if (data.length === 0) return undefined;
     try {
       this.#writeNow(ino, offset, data);
+      stored?.();
       return undefined;
     } catch (error) {
       if (!isDiskFull(error) || this.#waitingWrites >= waitingWriteLimit)
         throw this.#failure(error, 'write', ino);
-      return this.#writeWithRoom(ino, offset, Uint8Array.from(data));
+      return this.#writeWithRoom(ino, offset, Uint8Array.from(data), stored);
     }
   }
 
@@ -165,10 +166,13 @@ class DiskContentStore implements ContentStore {
     this.#isFullTold = false;
   }
 
-  async #writeWithRoom(ino: number, offset: number, data: Uint8Array): Promise<void> {
+  async #writeWithRoom(ino: number, offset: number, data: Uint8Array, stored?: () => void): Promise<void> {
     this.#waitingWrites += 1;
     try {
-      await this.#withRoom('write', ino, () => this.#writeNow(ino, offset, data));
+      await this.#withRoom('write', ino, () => {
+        this.#writeNow(ino, offset, data);
+        stored?.();
+      });
     } finally {
       this.#waitingWrites -= 1;
     }

@@ -67,12 +67,17 @@ export class FileIo {
     const end = offset + data.length;
     checkWriteEnd(this.#context, slot, end);
     const isFirst = !content.isStaged(ino);
-    const writing = content.write(ino, offset, data);
-    if (writing instanceof Promise) return writing.then(() => this.#written(ino, end, isFirst, null));
-    return this.#written(ino, end, isFirst, before);
+    const writing = content.write(ino, offset, data, () => this.#written(ino, end, isFirst));
+    if (writing instanceof Promise) return writing.then(() => this.#changeOf(ino, null));
+    return this.#changeOf(ino, before);
   }
 
-  #written(ino: number, end: number, isFirst: boolean, before: Change['before']): Change {
+  #changeOf(ino: number, before: Change['before']): Change {
+    const { tree } = this.#context;
+    return { before, after: tree.attributes(tree.slot(ino, 'write')) };
+  }
+
+  #written(ino: number, end: number, isFirst: boolean): void {
     const { tree, clock } = this.#context;
     const slot = tree.slot(ino, 'write');
     const page = tree.page(slot);
@@ -93,7 +98,6 @@ export class FileIo {
         noteContentChanged(this.#context, slot);
       });
     } else this.#saveLater();
-    return { before, after: tree.attributes(slot) };
   }
 
   /** The size goes to the catalogue before the bytes are synced, so that what is on disk is within it. */

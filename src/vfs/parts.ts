@@ -86,8 +86,11 @@ export interface StagedSummary {
 export interface ContentStore {
   /** Bytes read; fewer than asked only at `sizeBytes` of the inode. Synchronous when the bytes are local and hot. */
   read(ino: number, offset: number, target: Uint8Array): MaybePromise<number>;
-  /** `data` is borrowed only until the call returns. Does not touch the inode's size or times: the caller does. */
-  write(ino: number, offset: number, data: Uint8Array): MaybePromise<void>;
+  /**
+   * `data` is borrowed only until the call returns. Does not touch the inode's size or times: the caller does, in `stored`, which
+   * runs in the turn in which the bytes are there, so that no version is taken in between. What it throws fails the write.
+   */
+  write(ino: number, offset: number, data: Uint8Array, stored?: () => void): MaybePromise<void>;
   /** Shrinking forgets bytes for good; growing adds zeros. */
   truncate(ino: number, sizeBytes: number): MaybePromise<void>;
   /** Staged bytes and the index that makes them trusted are on disk. A failed sync changes the verifier and rejects with EIO. */

@@ -96,6 +96,27 @@ describe('a full disk', () => {
     });
   });
 
+  it('tells of the bytes of a write that waited for room in the turn in which they are there', async () => {
+    const disk = new SmallDisk(1_000_000);
+    let isTold = false;
+    const gaps: boolean[] = [];
+    const onStep = (name: string): void => {
+      if (name === 'written') queueMicrotask(() => gaps.push(!isTold));
+    };
+    await withBench({ disk: disk.calls, onStep }, async (bench) => {
+      bench.inodes.add(1, bench.remote.put('cached', pattern(800_000)));
+      bench.inodes.add(2, null);
+      await bench.read(1);
+      const writing = bench.store.write(2, 0, pattern(600_000, 2), () => {
+        isTold = true;
+      });
+      assert.ok(writing instanceof Promise);
+      assert.equal(isTold, false);
+      await writing;
+      assert.deepEqual(gaps, [false], 'a version taken in between would lack them');
+    });
+  });
+
   it('refuses with ENOSPC, says so once, damages nothing, and goes on when there is room', async () => {
     const disk = new SmallDisk(300_000);
     await withBench({ disk: disk.calls }, async (bench) => {
