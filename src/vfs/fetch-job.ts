@@ -23,6 +23,8 @@ export interface FetchJobOptions {
   readonly sink: ContentSink;
   /** What of the range is still missing, null for nothing. */
   readonly missing: () => ByteRange | null;
+  /** What was delivered so far is not the content, and must be missing again. Fetched once more before it is given up. */
+  readonly onCorrupt: () => void;
   /** Whether a retry would still serve somebody. */
   readonly isWanted: () => boolean;
 }
@@ -49,6 +51,7 @@ export class FetchJob {
   /** Never rejects for the Hub's sake. Call once. */
   async run(): Promise<FetchOutcome> {
     const { remote, content, sink, priority } = this.#options;
+    let isCorrupt = false;
     for (let attempt = 0; ; attempt++) {
       const missing = this.#options.missing();
       if (this.#abort.signal.aborted) return { type: 'given-up' };
@@ -61,7 +64,14 @@ export class FetchJob {
         return { type: 'delivered' };
       } catch (cause) {
         if (this.#abort.signal.aborted) return { type: 'given-up' };
-        if (!(cause instanceof HubError) || !cause.retryable) return { type: 'failed', cause };
+        if (!(cause instanceof HubError)) return { type: 'failed', cause };
+        if (!cause.retryable) {
+          if (cause.code !== 'corrupt') return { type: 'failed', cause };
+          this.#options.onCorrupt();
+          if (isCorrupt) return { type: 'failed', cause };
+          isCorrupt = true;
+          continue;
+        }
         if (!this.#options.isWanted()) return { type: 'given-up' };
         await this.#waitMs(Math.max(cause.retryAfterMs ?? 0, pauseMs(attempt)));
       }

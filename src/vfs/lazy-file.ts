@@ -2,7 +2,6 @@
 // meets a fetch of its bytes waits for it, and is answered as soon as its own bytes came, not when the fetch ends. Nothing here is
 // shared with another content except the read-ahead budget, so a stalled fetch cannot block another file.
 
-import { HubError } from '../hub/remote-store.ts';
 import type { ByteRange, ContentRef, RemoteStore } from '../hub/remote-store.ts';
 import type { Clock, Log, Timer } from '../shared/log.ts';
 import { localRanges, readLocal } from './cache-origin.ts';
@@ -300,6 +299,10 @@ export class LazyFile {
       priority,
       sink: (offset, bytes) => this.#take(offset, bytes, edit, ticket),
       missing: () => this.#missingOf(range),
+      onCorrupt: () => {
+        this.#around.cache.distrust(this.#entry);
+        for (const { copied } of this.#waiters) copied.truncate(0);
+      },
       isWanted: () => this.#isAwaited(job) || (priority === 'foreground' && this.#isOfInterest()),
     });
     this.#jobs.add(job);
@@ -365,8 +368,6 @@ export class LazyFile {
     const waiters = [...this.#waiters].filter((waiter) => job.overlaps(waiter.start, waiter.end));
     if (outcome.type === 'failed') {
       const error = fromHubError(outcome.cause, 'read', this.content.path);
-      if (outcome.cause instanceof HubError && outcome.cause.code === 'corrupt')
-        this.#around.cache.distrust(this.#entry);
       this.#around.log.warn('fetching from the Hub failed', { key: this.content.key, cause: error.message });
       if (job.priority === 'foreground') this.#failure = { error, untilMs: nowMs + failureMemoryMs };
       for (const waiter of waiters) waiter.settle(error);

@@ -37,7 +37,7 @@ export function resolveConflicts(groups: readonly PlannedGroup[], parts: UploadP
 
 /** Deleted or moved away here, changed by another client: theirs stays. */
 function keepTheirs({ path }: PlannedPath, theirs: RemoteTheirs, parts: UploadParts): void {
-  const { namespace, operations, activity } = parts;
+  const { namespace, operations, activity, log } = parts;
   const pathThen = operations.pathAfter(path);
   if (pathThen !== path) {
     namespace.relist([pathThen]); // the rename of a folder takes it along
@@ -49,6 +49,7 @@ function keepTheirs({ path }: PlannedPath, theirs: RemoteTheirs, parts: UploadPa
   activity.record('CONFLICT', path, {
     detail: 'Changed by another client while it was deleted or moved here; their version is kept',
   });
+  log.warn('A file that was deleted or moved here is kept as another client changed it', { path });
 }
 
 function keepBothContents(path: string, ready: ReadyContent, theirs: RemoteTheirs, parts: UploadParts): void {

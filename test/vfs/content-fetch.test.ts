@@ -211,11 +211,27 @@ describe('fetching content', () => {
             return true;
           });
         }
-        assert.equal(remote.asked.length, asked + 1);
+        assert.equal(remote.asked.length, asked + (code === 'corrupt' ? 2 : 1), code);
         stop();
         await bench.clock.advanceAsync(6000);
         assert.equal((await bench.read(index + 1)).length, 1000);
       }
+    });
+  });
+
+  it('fetches a content once more whose whole turned out to be corrupt, and gives no wrong byte', async () => {
+    const remote = new WatchedStore();
+    await withBench(remote, async (bench) => {
+      const bytes = pattern(100_000);
+      bench.inodes.add(1, remote.put('a', bytes));
+      const wrong = pattern(100_000, 9);
+      const fetch = remote.fetch.bind(remote);
+      remote.fetch = (_content, start, end, sink) => {
+        sink(start, wrong.subarray(start, end - 1000));
+        remote.fetch = fetch;
+        return Promise.reject(hubError('corrupt', false));
+      };
+      assert.ok((await bench.read(1)).equals(bytes));
     });
   });
 
