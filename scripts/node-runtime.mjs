@@ -67,7 +67,12 @@ export const nodeEnvironment = { ...process.env, UV_THREADPOOL_SIZE: process.env
 
 /** Runs a child in the foreground; ends this process with the child's failure. */
 export function runOrExit(command, args, options = {}) {
-  const result = spawnSync(command, args, { cwd: rootDir, stdio: 'inherit', env: nodeEnvironment, ...options });
+  const result = spawnSync(command, args, {
+    cwd: rootDir,
+    stdio: 'inherit',
+    env: nodeEnvironment,
+    ...options,
+  });
   if (result.error) fail(`${command} could not be started: ${result.error.message}`);
   if (result.signal) process.exit(130);
   if (result.status !== 0) process.exit(result.status ?? 1);

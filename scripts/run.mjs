@@ -13,6 +13,7 @@ import {
   runOrExit,
   say,
 } from './node-runtime.mjs';
+import { fetchElectron, findElectron, noDesktopReason, publishWords, universalParts } from './desktop.mjs';
 
 const [command = '', ...rest] = process.argv.slice(2);
 const bin = (name) => join(rootDir, 'node_modules', '.bin', name);
@@ -25,8 +26,8 @@ function testFiles(directory) {
     .sort();
 }
 
-/** Suites that own the machine while they run (a guest kernel, a browser) and so come after the others, one by one. */
-const lateSuites = ['kernel', 'panel', 'electron'];
+/** Suites that own the machine, or `dist`, while they run and so come after the others, one by one. */
+const lateSuites = ['kernel', 'panel', 'electron', 'packaging'];
 
 function runTests(node, suites) {
   const known = readdirSync(join(rootDir, 'test'), { withFileTypes: true })
@@ -72,6 +73,58 @@ function newestChange(directory) {
   return Math.max(...times);
 }
 
+/** The emitted JavaScript is what Electron runs; the compiler skips what has not changed. */
+function buildAll() {
+  runOrExit(bin('tsc'), ['-b']);
+  buildPanel();
+  buildPreload();
+}
+
+/** Shows the desktop app where that is possible; says why not and goes on without a window where it is not. */
+function start(node) {
+  const isHeadlessWanted = rest.includes('--headless');
+  if (isHeadlessWanted) rest.splice(rest.indexOf('--headless'), 1);
+  const reason = isHeadlessWanted ? 'without a window, as asked' : noDesktopReason();
+  const electron = reason === null ? (findElectron() ?? fetchElectron()) : null;
+  if (electron === null) {
+    ensurePanel();
+    startHeadless(node, reason ?? 'Electron is not installed');
+    return;
+  }
+  say('building …');
+  runOrExit(bin('tsc'), ['-b', 'src/main']);
+  ensurePanel();
+  buildPreload();
+  startDesktop(node, electron);
+}
+
+/** A desktop app that ends at once could not start at all; its own words are on the terminal. */
+const failedStartMs = 5000;
+
+function startDesktop(node, electron) {
+  say('Hubdrive is in the menu bar or tray; Ctrl+C here quits it.');
+  const startedAt = Date.now();
+  const child = spawn(electron, [rootDir, ...rest], { cwd: rootDir, stdio: 'inherit', env: nodeEnvironment });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  const giveUp = (why) => {
+    ensurePanel();
+    startHeadless(node, `the desktop app could not start (${why})`);
+  };
+  child.on('error', (error) => giveUp(error.message));
+  child.on('exit', (code, signal) => {
+    if (code !== 0 && signal === null && Date.now() - startedAt < failedStartMs) giveUp(`exit code ${code}`);
+    else process.exit(code ?? 0);
+  });
+}
+
+function packDesktop() {
+  buildAll();
+  if (process.platform === 'darwin') {
+    runOrExit('npm', ['install', '--no-save', '--force', '--no-audit', '--no-fund', ...universalParts()]);
+  }
+  runOrExit(bin('electron-builder'), ['--config', 'electron-builder.yml', ...publishWords(), ...rest]);
+}
+
 /** Builds the panel's page unless the built one is newer than all it is made from. */
 function ensurePanel() {
   const built = join(rootDir, 'dist/renderer/index.html');
@@ -81,6 +134,10 @@ function ensurePanel() {
   if (isFresh) return;
   say('building the panel …');
   buildPanel();
+}
+
+function buildPreload() {
+  runOrExit(bin('vite'), ['build', '--config', 'src/preload/vite.config.ts', '--logLevel', 'warn']);
 }
 
 function buildPanel() {
@@ -126,8 +183,7 @@ switch (command) {
     say(`ready: Node from ${node}`);
     break;
   case 'start':
-    ensurePanel();
-    startHeadless(node, 'the desktop shell is not part of this version');
+    start(node);
     break;
   case 'test':
     runTests(node, rest);
@@ -136,8 +192,10 @@ switch (command) {
     check(node);
     break;
   case 'build':
-    runOrExit(bin('tsc'), ['-b']);
-    buildPanel();
+    buildAll();
+    break;
+  case 'dist':
+    packDesktop();
     break;
   default:
     fail(`unknown command "${command}"; package.json lists them.`);

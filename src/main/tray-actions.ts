@@ -3,7 +3,6 @@
 
 import type { Caller, Handlers, MountArgument } from '../shared/contract.ts';
 import type { HostState, Problem } from '../shared/model.ts';
-import type { PauseLength } from './pause-plan.ts';
 import { problemOf } from './problem.ts';
 import type { Question } from './question.ts';
 import type { TrayAction } from './tray-menu.ts';
@@ -16,9 +15,7 @@ export interface TrayTools {
     readonly caller: Caller;
   } | null;
   readonly openPanel: () => void;
-  readonly copyText: (text: string) => void;
-  readonly startPause: (length: PauseLength) => void;
-  readonly endPause: () => void;
+  readonly copyText: (text: string) => Promise<void>;
   readonly requestQuit: () => void;
   readonly ask: <C extends string>(question: Question<C>) => Promise<C>;
 }
@@ -39,7 +36,7 @@ async function attempt(action: TrayAction, tools: TrayTools): Promise<void> {
     case 'quit':
       return tools.requestQuit();
     case 'copy':
-      return tools.copyText(action.text);
+      return await tools.copyText(action.text);
     default:
       break;
   }
@@ -60,11 +57,9 @@ async function attempt(action: TrayAction, tools: TrayTools): Promise<void> {
       await handlers['mounts:open']({ mountId: action.mountId }, caller);
       return;
     case 'pause':
-      await handlers['mounts:pause']({ target: null }, caller);
-      tools.startPause(action.until);
+      await handlers['mounts:pause']({ target: null, until: action.until }, caller);
       return;
     case 'resume':
-      tools.endPause();
       await handlers['mounts:resume']({ target: null }, caller);
       return;
   }

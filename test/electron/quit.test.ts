@@ -12,7 +12,7 @@ useDesktopBrowser();
 async function startWithUnsent(t: TestContext): Promise<{ world: DesktopWorld; mount: MountView }> {
   const world = await DesktopWorld.start(t);
   const mount = await world.mount({ serverOnly: true });
-  await world.call('mounts:pause', { target: null });
+  await world.call('mounts:pause', { target: null, until: null });
   await writeFile(mount, 'unsent.txt', 'x'.repeat(2_000_000));
   await world.until(() => /1 change \(2\.0 MB\) to send/.test(world.menuText()), 'the tray counts it');
   return { world, mount };

@@ -11,13 +11,12 @@ import { HostWatch } from '../host-watch.ts';
 import { opensPanelAtStart } from '../launch-arguments.ts';
 import type { LaunchArguments } from '../launch-arguments.ts';
 import { noticesOf } from '../notices.ts';
-import { PausePlan } from '../pause-plan.ts';
 import { problemOf } from '../problem.ts';
 import { QuitFlow } from '../quit-flow.ts';
 import { defaultSettings } from '../settings.ts';
 import { carryOut } from '../tray-actions.ts';
 import type { TrayTools } from '../tray-actions.ts';
-import { isServed, trayFaceOf } from '../tray-icon.ts';
+import { trayFaceOf } from '../tray-icon.ts';
 import { buildTrayMenu } from '../tray-menu.ts';
 import { listenToApp } from './app-events.ts';
 import { DeepLinks } from './deep-links.ts';
@@ -48,7 +47,6 @@ export class DesktopShell {
   readonly #ipc: IpcHost;
   readonly #window: PanelWindow;
   readonly #tray: TrayShell;
-  readonly #pauses: PausePlan;
   readonly #quits: QuitFlow;
   readonly #links: DeepLinks;
   readonly #tools: TrayTools;
@@ -73,7 +71,6 @@ export class DesktopShell {
       },
     });
     this.#tools = this.#makeTools();
-    this.#pauses = new PausePlan(clock, () => void carryOut({ type: 'resume' }, this.#tools));
     this.#quits = this.#makeQuitFlow();
     this.#links = new DeepLinks(this.#tools, () => this.#watch.host !== null);
     this.#tray = new TrayShell({
@@ -84,15 +81,13 @@ export class DesktopShell {
       face: () => trayFaceOf(this.#watch.state, this.#watch.seen, clock.now()),
       menu: () => {
         const { state, seen } = this.#watch;
-        return buildTrayMenu({ state, seen, pausedUntil: this.#pauses.until, now: clock.now() });
+        return buildTrayMenu({ state, seen, now: clock.now() });
       },
       onAction: (action) => void carryOut(action, this.#tools),
       onToggle: () => this.#window.toggle(),
     });
     const notifications = new Notifications(() => this.#window.open());
     this.#watch.onState((state, previous) => {
-      if (state?.mounts.some((mount) => isServed(mount) && mount.uploadsPaused) === false)
-        this.#pauses.cancel();
       const { notifications: wanted } = this.#settings;
       for (const notice of noticesOf(previous, state, wanted)) notifications.show(notice);
       this.#tray.changed();
@@ -144,7 +139,6 @@ export class DesktopShell {
   /** The hosts have ended for good. */
   close(): void {
     for (const stop of this.#stops) stop();
-    this.#pauses.cancel();
     this.#tray.close();
     this.#window.destroy();
     this.#ipc.close();
@@ -157,12 +151,7 @@ export class DesktopShell {
         return host === null || state === null ? null : { handlers: host.handlers, state, caller };
       },
       openPanel: () => this.#window.open(),
-      copyText: (text) => clipboard.writeText(text),
-      startPause: (length) => {
-        this.#pauses.start(length);
-        this.#tray.changed();
-      },
-      endPause: () => this.#pauses.cancel(),
+      copyText: (text) => void clipboard.writeText(text),
       requestQuit: () => this.#quits.request(),
       ask: askQuestion,
     };

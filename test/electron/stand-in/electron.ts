@@ -257,8 +257,9 @@ export const net = { online: true, isOnline: (): boolean => net.online };
 
 export const clipboard = {
   text: '',
-  writeText(text: string): void {
+  writeText(text: string): Promise<void> {
     clipboard.text = text;
+    return Promise.resolve();
   },
 };
 
