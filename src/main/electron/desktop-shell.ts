@@ -151,7 +151,7 @@ export class DesktopShell {
         return host === null || state === null ? null : { handlers: host.handlers, state, caller };
       },
       openPanel: () => this.#window.open(),
-      copyText: (text) => void clipboard.writeText(text),
+      copyText: (text) => clipboard.writeText(text),
       requestQuit: () => this.#quits.request(),
       ask: askQuestion,
     };
