@@ -15,7 +15,7 @@ import {
   withDefault,
 } from './arguments.ts';
 import type { Parser } from './arguments.ts';
-import { noticeKinds, sourceKinds } from './model.ts';
+import { noticeKinds, pauseLengths, sourceKinds } from './model.ts';
 import type {
   AccountView,
   BrowseItem,
@@ -29,6 +29,7 @@ import type {
   HostState,
   LogExport,
   MountView,
+  PauseLength,
   PendingList,
   Problem,
   Settings,
@@ -109,6 +110,15 @@ export interface TargetArgument {
   readonly target: string | null;
 }
 const parseTarget: Parser<TargetArgument> = object({ target: withDefault(nullable(absolutePath), null) });
+
+export interface PauseArgument extends TargetArgument {
+  /** Null: until it is resumed. */
+  readonly until: PauseLength | null;
+}
+const parsePause: Parser<PauseArgument> = object({
+  target: withDefault(nullable(absolutePath), null),
+  until: withDefault(nullable(oneOf(pauseLengths)), null),
+});
 
 export interface ItemArgument {
   readonly mountId: string;
@@ -244,8 +254,8 @@ export const contract = {
   'mounts:retry': request<ItemArgument, null>(parseRetry),
   /** Gives up one local change for good. */
   'mounts:discard': request<DiscardArgument, null>(parseDiscard),
-  /** Uploads stop; the mount goes on. */
-  'mounts:pause': request<TargetArgument, null>(parseTarget),
+  /** Uploads stop; the mount goes on. A pause ends with the host, whatever its length. */
+  'mounts:pause': request<PauseArgument, null>(parsePause),
   'mounts:resume': request<TargetArgument, null>(parseTarget),
   /** Shows the mount point in the system's file manager. */
   'mounts:open': request<{ readonly mountId: string }, null>(object({ mountId })),

@@ -97,6 +97,8 @@ export interface MountView {
   readonly nfs: NfsEndpoint | null;
   readonly pending: PendingTotals;
   readonly uploadsPaused: boolean;
+  /** When a pause ends by itself, milliseconds since the epoch; missing for one that does not. */
+  readonly pausedUntil?: number;
   readonly counters: Counters;
   /** Milliseconds since the epoch of the last activity, null before the first. */
   readonly lastActivityAt: number | null;
@@ -118,6 +120,9 @@ export interface HostState {
   readonly quitting: boolean;
   readonly mounts: readonly MountView[];
 }
+
+export const pauseLengths = ['hour', 'tomorrow'] as const;
+export type PauseLength = (typeof pauseLengths)[number];
 
 /** One local change that is not on the Hub yet. */
 export interface PendingEntry {

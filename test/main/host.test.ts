@@ -190,7 +190,7 @@ test('pending items of running mounts are listed with their mount', async () => 
 test('paused uploads stay paused over an engine restart and refuse a flush', async () => {
   await world.mount();
   const connection = await world.connect();
-  await connection.call('mounts:pause', { target: null });
+  await connection.call('mounts:pause', { target: null, until: null });
   world.engines.newest.crash();
   await world.clock.advanceAsync(100);
   await eventually(() => world.only().server === 'up', 'restarted');
@@ -198,6 +198,17 @@ test('paused uploads stay paused over an engine restart and refuse a flush', asy
   assert.equal((await refusal(connection.call('mounts:flush', { target: null }))).code, 'unsent');
   await connection.call('mounts:resume', { target: null });
   await connection.call('mounts:flush', { target: null });
+});
+
+test('a pause until tomorrow ends in the morning, and a length that is none is refused', async () => {
+  await world.mount();
+  const connection = await world.connect();
+  await connection.call('mounts:pause', { target: null, until: 'tomorrow' });
+  const until = new Date(world.only().pausedUntil ?? 0);
+  assert.equal(until.getHours(), 8);
+  assert.ok(until.getTime() > world.clock.now());
+  const wrong = connection.call('mounts:pause', { target: null, until: 'week' as 'hour' });
+  assert.equal((await refusal(wrong)).code, 'invalid');
 });
 
 test('forgetting is refused while something is mounted or unsent', async () => {

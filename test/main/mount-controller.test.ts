@@ -191,6 +191,36 @@ test('while uploads are paused an unmount does not wait and keeps everything', a
   assert.deepEqual(world.controller.record.unsent, { files: 2, bytes: 7 });
 });
 
+test('a pause of an hour is shown with its end and ends by itself', async () => {
+  await world.mount();
+  const hourMs = 3600_000;
+  await world.controller.setPaused(true, 'hour');
+  assert.equal(world.controller.view().pausedUntil, world.clock.now() + hourMs);
+  await world.controller.setPaused(true);
+  assert.equal(world.controller.view().pausedUntil, undefined, 'a pause without end replaces it');
+  await world.controller.setPaused(true, 'hour');
+  await world.clock.advanceAsync(hourMs - 60_000);
+  assert.equal(world.engines.newest.paused, true);
+  await world.clock.advanceAsync(60_000);
+  assert.equal(world.engines.newest.paused, false);
+  const { uploadsPaused, pausedUntil } = world.controller.view();
+  assert.deepEqual({ uploadsPaused, pausedUntil }, { uploadsPaused: false, pausedUntil: undefined });
+  world.unmount();
+  await world.controller.waitFor((state) => state.name === 'idle');
+  await world.controller.settled();
+});
+
+test('quitting ends the clock of a pause and keeps what was not sent', async () => {
+  await world.mount();
+  world.engines.pending = { files: 2, bytes: 7 };
+  await world.controller.setPaused(true, 'tomorrow');
+  world.controller.dispatch({ type: 'quit' });
+  await world.controller.waitFor((state) => state.name === 'idle');
+  await world.controller.settled();
+  assert.deepEqual(world.controller.record.unsent, { files: 2, bytes: 7 });
+  assert.equal(world.clock.pendingTimers, 0, 'no timer is left');
+});
+
 test('an engine that dies comes back on the same port and export while the mount stays', async () => {
   await world.mount();
   const before = world.engines.newest;

@@ -266,11 +266,18 @@ test(
     await row.getByText('Uploads paused').waitFor();
     await choose('Resume uploads');
     await row.getByText('to be sent').waitFor();
+    await choose('Pause for 1 hour');
+    await row.getByText(/Uploads paused until (tomorrow )?\d\d:\d\d · /).waitFor();
+    await choose('Resume uploads');
+    await row.getByText('to be sent').waitFor();
     host.setMount(id, { state: 'idle', attached: false, pending: { files: 0, bytes: 0 } });
     await choose('Remove from this list');
     await page.getByText('Nothing is mounted yet').waitFor();
     assert.deepEqual(host.callsTo('mounts:retry'), [{ mountId: id, itemId: null }]);
-    assert.deepEqual(host.callsTo('mounts:pause'), [{ target: id }]);
+    assert.deepEqual(host.callsTo('mounts:pause'), [
+      { target: id, until: null },
+      { target: id, until: 'hour' },
+    ]);
   },
 );
 

@@ -86,6 +86,7 @@ test('one change or all can be sent at once, and uploads paused and resumed', br
     { mountId, itemId: null },
   ]);
   await page.getByRole('button', { name: 'Pause' }).click();
+  await page.getByRole('menuitem', { name: 'Until tomorrow' }).click();
   await page.getByText('Uploads are paused. Everything below is safe on this computer.').waitFor();
   assert.equal(await page.getByRole('button', { name: 'Send all now' }).isDisabled(), true);
   await page.getByRole('button', { name: 'Resume' }).click();

@@ -63,6 +63,13 @@ const cases: readonly [
     'waiting',
     /safe on this computer/,
   ],
+  [
+    'one that is paused for a while',
+    { uploadsPaused: true, pausedUntil: 30 * 60_000 },
+    {},
+    'paused',
+    /^Uploads paused until (tomorrow )?\d\d:30$/,
+  ],
   ['a paused one', { pending, uploadsPaused: true }, {}, 'paused', /^Uploads paused · 2 changes/],
   ['an offline one', { link: 'offline' }, {}, 'offline', /^Offline · files that are cached still open$/],
   [

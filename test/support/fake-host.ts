@@ -242,8 +242,9 @@ export class FakeHost {
         this.pending = this.pending.filter((item) => item.mountId !== mountId || item.id !== itemId);
         return null;
       },
-      'mounts:pause': ({ target }) => this.#setPaused(target, true),
-      'mounts:resume': ({ target }) => this.#setPaused(target, false),
+      'mounts:pause': ({ target, until }) =>
+        this.#setPaused(target, true, until === null ? null : Date.now() + 3600_000),
+      'mounts:resume': ({ target }) => this.#setPaused(target, false, null),
       'mounts:open': () => null,
       'mounts:conflicts': () => this.conflicts,
       'mounts:resolve': ({ mountId, conflictId }) => {
@@ -327,10 +328,12 @@ export class FakeHost {
     };
   }
 
-  #setPaused(target: string | null, uploadsPaused: boolean): null {
+  #setPaused(target: string | null, uploadsPaused: boolean, until: number | null): null {
     this.set({
-      mounts: this.#state.mounts.map((mount) =>
-        target === null || mount.id === target ? { ...mount, uploadsPaused } : mount,
+      mounts: this.#state.mounts.map(({ pausedUntil, ...mount }) =>
+        target === null || mount.id === target
+          ? { ...mount, uploadsPaused, ...(until === null ? {} : { pausedUntil: until }) }
+          : { ...mount, ...(pausedUntil === undefined ? {} : { pausedUntil }) },
       ),
     });
     return null;

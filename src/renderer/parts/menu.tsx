@@ -13,18 +13,33 @@ export interface MenuEntry {
   readonly onAction: () => void;
 }
 
-export function MoreMenu({
-  label,
-  entries,
-}: {
+interface MoreMenuProps {
   readonly label: string;
   readonly entries: readonly MenuEntry[];
-}) {
+}
+
+export function MoreMenu({ label, entries }: MoreMenuProps) {
+  return (
+    <ButtonMenu
+      label={label}
+      entries={entries}
+      button={
+        <Button look="quiet" square aria-label={label}>
+          <Ellipsis aria-hidden />
+        </Button>
+      }
+    />
+  );
+}
+
+interface ButtonMenuProps extends MoreMenuProps {
+  readonly button: ReactNode;
+}
+
+export function ButtonMenu({ label, entries, button }: ButtonMenuProps) {
   return (
     <MenuTrigger>
-      <Button look="quiet" square aria-label={label}>
-        <Ellipsis aria-hidden />
-      </Button>
+      {button}
       <Popover className="popover" placement="bottom end">
         <Menu className="menu" aria-label={label}>
           {entries.map((entry) => (

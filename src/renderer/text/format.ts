@@ -39,6 +39,13 @@ export function formatClock(at: number): string {
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
+/** “15:40”, or “tomorrow 08:00” on another day. */
+export function formatUntil(at: number, now: number): string {
+  const time = formatClock(at).slice(0, 5);
+  const isToday = new Date(at).toDateString() === new Date(now).toDateString();
+  return isToday ? time : strings.time.tomorrow(time);
+}
+
 /** “in 40 s”, “in 3 min”, “in 2 h”; never a negative time. */
 export function formatIn(delayMs: number): string {
   const seconds = Math.ceil(delayMs / 1000);

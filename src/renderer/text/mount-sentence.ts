@@ -2,7 +2,7 @@
 // rows; the tray has its own words.
 
 import type { MountView } from '../../shared/model.ts';
-import { formatBytes, formatRate } from './format.ts';
+import { formatBytes, formatRate, formatUntil } from './format.ts';
 import { strings } from './strings.ts';
 
 /** Distinct shapes, not only colours. */
@@ -92,7 +92,8 @@ function describeMounted(mount: MountView, observed: Observed): MountSentence {
   }
   if ((mount.conflicts ?? 0) > 0) return sentence('conflict', words.conflicts(mount.conflicts ?? 0), problem);
   if (mount.uploadsPaused) {
-    return sentence('paused', waits ? words.pausedWaiting(amount(mount)) : words.paused, problem);
+    const paused = words.paused(mount.pausedUntil === undefined ? null : formatUntil(mount.pausedUntil, now));
+    return sentence('paused', waits ? words.pausedWaiting(paused, amount(mount)) : paused, problem);
   }
   if (waits) {
     if (problem !== null) return sentence('waiting', words.waiting(amount(mount)), problem);

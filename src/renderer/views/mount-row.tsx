@@ -9,12 +9,13 @@ import {
   FolderOpen,
   ListMinus,
   Send,
+  Timer,
   Trash,
   Upload,
 } from 'lucide-react';
 import { useState } from 'react';
 import { Switch } from 'react-aria-components';
-import type { MountView } from '../../shared/model.ts';
+import type { MountView, PauseLength } from '../../shared/model.ts';
 import { Button } from '../parts/button.tsx';
 import { KindIcon, StateGlyph } from '../parts/glyph.tsx';
 import { MoreMenu } from '../parts/menu.tsx';
@@ -202,6 +203,9 @@ function RowMenu({ mount, action, onAsk }: RowMenuProps) {
   const hasUnsent = mount.pending.files > 0;
   const page = hubPage(mount.endpoint, mount.source, mount.revision);
   const isMounted = mount.state === 'mounted';
+  const canPause = isMounted && !mount.readOnly && !mount.uploadsPaused;
+  const pause = (until: PauseLength | null) => () =>
+    action.run(() => api.call('mounts:pause', { target, until }));
   const entries: (MenuEntry | false)[] = [
     mount.mountPoint !== null && {
       id: 'copy',
@@ -238,14 +242,24 @@ function RowMenu({ mount, action, onAsk }: RowMenuProps) {
         icon: <Send aria-hidden />,
         onAction: () => action.run(() => api.call('mounts:retry', { mountId: target, itemId: null })),
       },
-    isMounted &&
-      !mount.readOnly &&
-      !mount.uploadsPaused && {
-        id: 'pause',
-        text: strings.mounts.pause,
-        icon: <CirclePause aria-hidden />,
-        onAction: () => action.run(() => api.call('mounts:pause', { target })),
-      },
+    canPause && {
+      id: 'pause',
+      text: strings.mounts.pause,
+      icon: <CirclePause aria-hidden />,
+      onAction: pause(null),
+    },
+    canPause && {
+      id: 'pause-hour',
+      text: strings.mounts.pauseHour,
+      icon: <Timer aria-hidden />,
+      onAction: pause('hour'),
+    },
+    canPause && {
+      id: 'pause-tomorrow',
+      text: strings.mounts.pauseTomorrow,
+      icon: <Timer aria-hidden />,
+      onAction: pause('tomorrow'),
+    },
     isMounted &&
       mount.uploadsPaused && {
         id: 'resume',

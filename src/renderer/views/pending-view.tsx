@@ -1,6 +1,6 @@
 // Everything that is not on the Hub yet: each change with its state, cause and next try, and what one can do about it. Conflicts above.
 
-import { CircleCheck, CirclePause, CirclePlay, Send } from 'lucide-react';
+import { CircleCheck, Send } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import type { PendingEntry } from '../../shared/model.ts';
 import { Button } from '../parts/button.tsx';
@@ -12,6 +12,7 @@ import { useLoaded } from '../parts/use-loaded.ts';
 import { splitSource } from '../text/format.ts';
 import { strings } from '../text/strings.ts';
 import { Conflicts } from './conflicts.tsx';
+import { PauseButton } from './pause-button.tsx';
 import { PendingRow } from './pending-row.tsx';
 
 const words = strings.pending;
@@ -39,8 +40,6 @@ export function PendingView() {
 
   const items = list.value?.items ?? [];
   const hidden = Math.max(0, items.length - maxShown) + (list.value?.omitted ?? 0);
-  const runOn = (channel: 'mounts:pause' | 'mounts:resume') => () =>
-    action.run(() => api.call(channel, { target }));
   const retryAll = () =>
     action.run(() =>
       Promise.all(
@@ -67,10 +66,11 @@ export function PendingView() {
           />
         )}
         {counted.length > 0 && (
-          <Button onPress={runOn(isPaused ? 'mounts:resume' : 'mounts:pause')}>
-            {isPaused ? <CirclePlay aria-hidden /> : <CirclePause aria-hidden />}
-            {isPaused ? words.resumeAll : words.pauseAll}
-          </Button>
+          <PauseButton
+            isPaused={isPaused}
+            onPause={(until) => action.run(() => api.call('mounts:pause', { target, until }))}
+            onResume={() => action.run(() => api.call('mounts:resume', { target }))}
+          />
         )}
         {waiting > 0 && (
           <Button look="primary" isDisabled={action.isRunning || isPaused} onPress={retryAll}>

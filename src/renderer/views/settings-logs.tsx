@@ -40,12 +40,12 @@ export function LogExportRow() {
             <span className="field-help path-words">{report.path}</span>
           </span>
           <Button
-            onPress={() => {
-              navigator.clipboard.writeText(report.path).then(
-                () => setCopied(true),
-                () => setCopied(false),
-              );
-            }}
+            onPress={() =>
+              action.run(async () => {
+                await navigator.clipboard.writeText(report.path);
+                setCopied(true);
+              })
+            }
           >
             {isCopied ? words.reportCopied : words.reportCopy}
           </Button>
