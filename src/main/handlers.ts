@@ -76,8 +76,8 @@ export function createHandlers(parts: HandlerParts): CoreHandlers {
       await manager.byId(mountId).engine.current.discard(itemId);
       return null;
     },
-    'mounts:pause': async ({ target }) => {
-      await Promise.all(manager.targets(target).map((controller) => controller.setPaused(true)));
+    'mounts:pause': async ({ target, until }) => {
+      await Promise.all(manager.targets(target).map((controller) => controller.setPaused(true, until)));
       return null;
     },
     'mounts:resume': async ({ target }) => {

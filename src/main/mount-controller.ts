@@ -3,7 +3,7 @@
 
 import type { Clock, Log, Timer } from '../shared/log.ts';
 import type { ActivityEvent } from '../shared/activity.ts';
-import type { DatedProblem, MountView, Problem } from '../shared/model.ts';
+import type { DatedProblem, MountView, PauseLength, Problem } from '../shared/model.ts';
 import type { Engine, EngineListener, EngineStatus } from './engine/engine.ts';
 import { MountEngine } from './mount-engine.ts';
 import { idleState, timeoutMsOf } from './mount-machine.ts';
@@ -13,6 +13,7 @@ import { next } from './mount-transitions.ts';
 import type { MountRecord } from './mount-records.ts';
 import { mountViewOf } from './mount-view.ts';
 import type { OsMountDriver } from './os-mount.ts';
+import { PausePlan } from './pause-plan.ts';
 import { HostError, problemOf } from './problem.ts';
 
 export interface ControllerOptions {
@@ -45,6 +46,7 @@ export class MountController {
   readonly #log: Log;
   readonly #engine: MountEngine;
   readonly #system: MountSystem;
+  readonly #pause: PausePlan;
   readonly #watchers = new Set<(state: MountState) => void>();
   #record: MountRecord;
   #state: MountState = idleState;
@@ -57,6 +59,9 @@ export class MountController {
     this.#options = options;
     this.#record = options.record;
     this.#log = options.log;
+    this.#pause = new PausePlan(options.clock, () =>
+      this.#inBackground('resuming uploads', this.setPaused(false)),
+    );
     this.#engine = new MountEngine({
       source: options.record.source,
       clock: options.clock,
@@ -99,6 +104,7 @@ export class MountController {
       listening: this.#engine.listening,
       lastError: this.#lastError,
       paused: this.#engine.isPaused,
+      pausedUntil: this.#pause.until,
     });
   }
 
@@ -108,7 +114,10 @@ export class MountController {
     this.#options.onChange();
   }
 
-  async setPaused(paused: boolean): Promise<void> {
+  /** `length` null: until it is resumed. */
+  async setPaused(paused: boolean, length: PauseLength | null = null): Promise<void> {
+    if (paused && length !== null) this.#pause.start(length);
+    else this.#pause.cancel();
     await this.#engine.setPaused(paused);
     this.#options.onChange();
   }
@@ -136,6 +145,11 @@ export class MountController {
     });
   }
 
+  /** Nobody will look at it again. */
+  forget(): void {
+    this.#pause.cancel();
+  }
+
   /** Resolves when no job runs and a stopped engine has closed its files. */
   async settled(): Promise<void> {
     await this.#job?.done;
@@ -152,6 +166,7 @@ export class MountController {
   }
 
   dispatch(event: MountEvent): void {
+    if (event.type === 'quit') this.#pause.cancel();
     const before = this.#state;
     const { state, effects } = next(before, event);
     this.#state = state;

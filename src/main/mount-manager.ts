@@ -170,6 +170,7 @@ export class MountManager {
       );
     }
     this.#retries.cancel(id);
+    controller.forget();
     this.#controllers.delete(id);
     await this.#options.records.remove(id);
     await this.#options.removeData(id);

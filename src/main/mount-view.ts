@@ -14,6 +14,7 @@ export interface ViewParts {
   readonly listening: ListenOptions | null;
   readonly lastError: DatedProblem | null;
   readonly paused: boolean;
+  readonly pausedUntil: number | null;
 }
 
 export function mountViewOf(parts: ViewParts): MountView {
@@ -33,6 +34,7 @@ export function mountViewOf(parts: ViewParts): MountView {
     nfs: listening === null ? null : nfsEndpointOf(listening),
     pending: status?.pending ?? record.unsent,
     uploadsPaused: parts.paused,
+    ...(parts.pausedUntil === null ? {} : { pausedUntil: parts.pausedUntil }),
     counters: status?.counters ?? zeroCounters,
     lastActivityAt: status?.lastActivityAt ?? null,
     lastError: parts.lastError,

@@ -2,12 +2,11 @@
 // changed clock do not stretch it. Not kept over a restart, after which uploads run.
 
 import type { Clock, Timer } from '../shared/log.ts';
+import type { PauseLength } from '../shared/model.ts';
 
 const hourMs = 3600_000;
 const morningHour = 8;
 const lookEveryMs = 60_000;
-
-export type PauseLength = 'hour' | 'tomorrow';
 
 /** Milliseconds since the epoch. */
 export function endOfPause(length: PauseLength, now: number): number {

@@ -1,7 +1,7 @@
 // The tray's menu as plain data: which items there are, in which words, and what each would do. Pure; the Electron shell draws it and
 // `tray-actions.ts` carries an action out.
 
-import type { HostState, MountView } from '../shared/model.ts';
+import type { HostState, MountView, PauseLength } from '../shared/model.ts';
 import { sayUnsent } from './amounts.ts';
 import { isServed, needsAttention, quietAfterMs, totalPending, unseenStale } from './tray-icon.ts';
 import type { SeenStale } from './tray-icon.ts';
@@ -12,7 +12,7 @@ export type TrayAction =
   | { readonly type: 'unmount'; readonly mountId: string }
   | { readonly type: 'open'; readonly mountId: string }
   | { readonly type: 'copy'; readonly text: string }
-  | { readonly type: 'pause'; readonly until: 'hour' | 'tomorrow' }
+  | { readonly type: 'pause'; readonly until: PauseLength }
   | { readonly type: 'resume' }
   | { readonly type: 'panel' }
   | { readonly type: 'quit' };
@@ -36,8 +36,6 @@ export interface TrayMenuInput {
   /** Null: no host serves at the moment. */
   readonly state: HostState | null;
   readonly seen: SeenStale;
-  /** When a pause ends by itself, milliseconds since the epoch. */
-  readonly pausedUntil: number | null;
   readonly now: number;
 }
 
@@ -131,19 +129,22 @@ function stateInWords(mount: MountView, { seen, now }: TrayMenuInput): string {
   return isQuiet ? 'idle' : 'working';
 }
 
-function transferItems(state: HostState, { pausedUntil, now }: TrayMenuInput): readonly TrayEntry[] {
+function transferItems(state: HostState, { now }: TrayMenuInput): readonly TrayEntry[] {
   const pending = totalPending(state.mounts);
   const count = pending.files === 0 ? [] : [item(`${sayUnsent(pending)} to send`, { type: 'panel' })];
   const served = state.mounts.filter(isServed);
   if (served.length === 0) return count;
-  if (!served.some((mount) => mount.uploadsPaused)) {
+  const paused = served.filter((mount) => mount.uploadsPaused);
+  if (paused.length === 0) {
     const choices = [
       item('For 1 hour', { type: 'pause', until: 'hour' }),
       item('Until tomorrow', { type: 'pause', until: 'tomorrow' }),
     ];
     return [...count, submenu('Pause uploads', choices)];
   }
-  const until = pausedUntil === null ? '' : ` (paused until ${clockOf(pausedUntil, now)})`;
+  // One that goes on until somebody resumes it counts most.
+  const pausedUntil = Math.max(...paused.map((mount) => mount.pausedUntil ?? Infinity));
+  const until = pausedUntil === Infinity ? '' : ` (paused until ${clockOf(pausedUntil, now)})`;
   return [...count, item(`Resume uploads${until}`, { type: 'resume' })];
 }
 
