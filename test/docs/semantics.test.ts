@@ -22,8 +22,7 @@ function statementsOf(markdown: string): string[] {
       .split(/\n\n|\n(?=- |\|)/)
       .map((block) => block.replaceAll(/\s+/g, ' ').trim())
       .filter(
-        (block) =>
-          block !== '' && !/^\|[-| ]+\|$/.test(block) && !/^\| ours \|/.test(block.replaceAll(/ +/g, ' ')),
+        (block) => block !== '' && !/^\|[-| ]+\|$/.test(block) && !block.startsWith('| ours | theirs |'),
       ),
   );
 }

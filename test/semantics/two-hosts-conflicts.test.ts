@@ -1,6 +1,6 @@
 // Every row of the table of conflicts in docs/semantics.md, with two real hosts on one bucket of the embedded Hub. Both begin
-// with what the row gives; `theirs` is sent first, `ours` second. Each row is told twice: the second host has looked at
-// the Hub before it sends, or it has not. In the end both mounts show exactly what the Hub has.
+// with what the row gives; `theirs` is sent first, `ours` second. Each row is told three times: the second host
+// sends at once, or has looked at the Hub before, or has looked and was started again. In the end both mounts show exactly what the Hub has.
 
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
@@ -305,11 +305,15 @@ function mapKeys(files: Readonly<Record<string, string>>, change: (path: string)
   return Object.fromEntries(Object.entries(files).map(([path, text]) => [change(path), text]));
 }
 
-async function tell(t: TestContext, name: string, row: Row, looksFirst: boolean): Promise<void> {
+async function tell(
+  t: TestContext,
+  name: string,
+  row: Row,
+  before: 'sent' | 'seen' | 'restarted',
+): Promise<void> {
   const folder = 'row';
   const at = (path: string): string => `${folder}/${path}`;
-  const before = { 'row/.keep': '', ...mapKeys(row.before ?? {}, at) };
-  const hosts = await HubHosts.open(t, before);
+  const hosts = await HubHosts.open(t, { 'row/.keep': '', ...mapKeys(row.before ?? {}, at) });
   const theirs = await hosts.host({ name: 'host-a', startedAt: Date.UTC(2026, 0, 2) });
   const ours = await hosts.host({ name: 'host-b', startedAt: Date.UTC(2031, 4, 6) });
   // Both have seen everything.
@@ -319,7 +323,8 @@ async function tell(t: TestContext, name: string, row: Row, looksFirst: boolean)
   await row.ours(ours, at);
   await theirs.flush();
   ours.activity('CONFLICT');
-  if (looksFirst) await ours.refresh();
+  if (before !== 'sent') await ours.refresh();
+  if (before === 'restarted') await ours.restart();
   await ours.flush();
   const told = ours.activity('CONFLICT').map(({ path, toPath }) => {
     const shown = plain(path).slice(folder.length + 1);
@@ -336,6 +341,7 @@ async function tell(t: TestContext, name: string, row: Row, looksFirst: boolean)
 }
 
 for (const [name, content] of rows) {
-  test(name, (t) => tell(t, name, content, false));
-  test(`${name}; seen before it was sent`, (t) => tell(t, name, content, true));
+  test(name, (t) => tell(t, name, content, 'sent'));
+  test(`${name}; seen before it was sent`, (t) => tell(t, name, content, 'seen'));
+  test(`${name}; seen, and started again before it was sent`, (t) => tell(t, name, content, 'restarted'));
 }

@@ -298,9 +298,9 @@ export class HubHost {
     return this.passing(this.fs.uploads.flush());
   }
 
-  /** Looks for what others did, with nothing counting as open. */
+  /** Looks for what others did, with nothing counting as open: readers do for seconds, writers for a minute. */
   async refresh(): Promise<void> {
-    this.clock.advance(6_000);
+    this.clock.advance(66_000);
     await this.fs.refresh();
     await settle();
   }
