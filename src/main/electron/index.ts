@@ -1,5 +1,6 @@
 // Entry of the desktop app: the main process that Electron starts. Everything else is composed in desktop-app.ts.
 
+import './thread-pool.ts';
 import { app } from 'electron';
 import { runDesktopApp } from './desktop-app.ts';
 import { declarePanelScheme } from './panel-protocol.ts';
