@@ -3,6 +3,7 @@
 
 import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import https from 'node:https';
+import type { Bandwidth } from './bandwidth.ts';
 import { abortedError, timeoutError, toHubError } from './hub-errors.ts';
 import { HubError } from './remote-store.ts';
 import type { HubClock, HubTimer } from './surroundings.ts';
@@ -39,6 +40,13 @@ export interface HttpAnswer {
   consume(take: (bytes: Uint8Array) => void): Promise<void>;
   /** Drops the body and its connection. */
   discard(): void;
+}
+
+/** Time, and how fast bodies may pass. */
+export interface Pace {
+  readonly clock: HubClock;
+  /** Null: as fast as they can. */
+  readonly bandwidth: Bandwidth | null;
 }
 
 export interface HttpAgents {
@@ -99,15 +107,31 @@ class Watchdog {
 /** Bytes handed to the socket at once, so that progress of a slow upload is seen. */
 const writeSliceBytes = 256 * 1024;
 
+/** With a limit, so that it is kept to evenly. */
+const slicesPerSecond = 4;
+const leastSliceBytes = 4096;
+
+function sliceBytesFor({ bandwidth }: Pace): number {
+  const limit = bandwidth?.limit('up') ?? 0;
+  if (limit === 0) return writeSliceBytes;
+  return Math.min(writeSliceBytes, Math.max(leastSliceBytes, Math.floor(limit / slicesPerSecond)));
+}
+
 async function sendBody(
   request: http.ClientRequest,
   body: readonly Uint8Array[],
+  pace: Pace,
   onProgress: () => void,
 ): Promise<void> {
   for (const part of body) {
-    for (let at = 0; at < part.length; at += writeSliceBytes) {
+    for (let at = 0; at < part.length;) {
+      const slice = part.subarray(at, at + sliceBytesFor(pace));
+      const delayMs = pace.bandwidth?.reserve('up', slice.length) ?? 0;
+      if (delayMs > 0)
+        await pace.bandwidth?.wait('up', delayMs, pace.clock, onProgress, () => request.destroyed);
       if (request.destroyed) return;
-      const flowing = request.write(part.subarray(at, at + writeSliceBytes));
+      at += slice.length;
+      const flowing = request.write(slice);
       if (!flowing) {
         await new Promise<void>((resolve) => {
           const done = (): void => {
@@ -134,7 +158,7 @@ export function exchange(
   request: ExchangeRequest,
   agents: HttpAgents,
   timeouts: HttpTimeouts,
-  clock: HubClock,
+  pace: Pace,
 ): Promise<HttpAnswer> {
   const { what, signal, body } = request;
   if (signal?.aborted === true) return Promise.reject(abortedError(what, signal.reason));
@@ -142,18 +166,24 @@ export function exchange(
     const secure = request.url.protocol === 'https:';
     const headers: Record<string, string | number> = { ...request.headers };
     if (body !== null) headers['Content-Length'] = totalBytes(body);
-    const outgoing = (secure ? https : http).request(request.url, {
-      method: request.method,
-      headers,
-      agent: secure ? agents.secure : agents.plain,
-    });
+    let outgoing: http.ClientRequest;
+    try {
+      outgoing = (secure ? https : http).request(request.url, {
+        method: request.method,
+        headers,
+        agent: secure ? agents.secure : agents.plain,
+      });
+    } catch (cause) {
+      reject(unsendableError(what, cause));
+      return;
+    }
     // Destroying a request whose answer has begun gives the answer a bare ECONNRESET, so the reason is kept here.
     const stopped: { reason: HubError | null } = { reason: null };
     const stop = (reason: HubError): void => {
       stopped.reason ??= reason;
       outgoing.destroy(reason);
     };
-    const watchdog = new Watchdog(clock, (reason) => stop(timeoutError(what, reason)));
+    const watchdog = new Watchdog(pace.clock, (reason) => stop(timeoutError(what, reason)));
     const onAbort = (): void => stop(abortedError(what, signal?.reason));
     signal?.addEventListener('abort', onAbort, { once: true });
     const finish = (): void => {
@@ -179,20 +209,44 @@ export function exchange(
       socket.once(secure ? 'secureConnect' : 'connect', connected);
     });
     outgoing.on('response', (response) =>
-      resolve(answerOf(request, response, watchdog, timeouts, stopped, finish)),
+      resolve(answerOf(request, response, { watchdog, timeouts, stopped, finish, pace })),
     );
     if (body === null) outgoing.end();
-    else void sendBody(outgoing, body, () => watchdog.progress(timeouts.headersMs));
+    else void sendBody(outgoing, body, pace, () => watchdog.progress(timeouts.headersMs));
+  });
+}
+
+interface AnswerParts {
+  readonly watchdog: Watchdog;
+  readonly timeouts: HttpTimeouts;
+  readonly stopped: { readonly reason: HubError | null };
+  readonly finish: () => void;
+  readonly pace: Pace;
+}
+
+/** Leaves bytes to the connection while the limit does not allow for more. */
+function holdBack(response: IncomingMessage, sizeBytes: number, pace: Pace, onWait: () => void): void {
+  const delayMs = pace.bandwidth?.reserve('down', sizeBytes) ?? 0;
+  if (delayMs === 0) return;
+  response.pause();
+  void pace.bandwidth
+    ?.wait('down', delayMs, pace.clock, onWait, () => response.destroyed)
+    .then(() => response.resume());
+}
+
+/** A token or an address with characters that no request can carry. Node's message names the header, never its value. */
+function unsendableError(what: string, cause: unknown): HubError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new HubError('invalid', `${what} failed: the request cannot be sent (${why})`, {
+    retryable: false,
+    cause,
   });
 }
 
 function answerOf(
   request: ExchangeRequest,
   response: IncomingMessage,
-  watchdog: Watchdog,
-  timeouts: HttpTimeouts,
-  stopped: { readonly reason: HubError | null },
-  finish: () => void,
+  { watchdog, timeouts, stopped, finish, pace }: AnswerParts,
 ): HttpAnswer {
   const { what } = request;
   watchdog.watch(timeouts.stallMs, 'the answer stalled');
@@ -222,6 +276,7 @@ function answerOf(
             response.destroy();
           }
           watchdog.progress(timeouts.stallMs);
+          holdBack(response, bytes.length, pace, () => watchdog.progress(timeouts.stallMs));
         });
         response.once('end', settle);
         response.once('close', settle);

@@ -1,6 +1,7 @@
 // All HTTP of the Hub client goes through here: authorization, redirects, retries with jitter, the waits that the Hub asks
 // for, and one error type. What is asked, and what an answer means, is known to the callers only.
 
+import type { Bandwidth } from './bandwidth.ts';
 import { abortedError, badAnswerError, errorFromAnswer } from './hub-errors.ts';
 import {
   createAgents,
@@ -8,6 +9,7 @@ import {
   exchange,
   type HttpAnswer,
   type HttpTimeouts,
+  type Pace,
 } from './http-exchange.ts';
 import { HubError } from './remote-store.ts';
 import { sleep, systemHubClock, type HubClock } from './surroundings.ts';
@@ -59,6 +61,8 @@ export interface HttpClientOptions {
   readonly timeouts?: Partial<HttpTimeouts>;
   readonly retry?: Partial<RetryPolicy>;
   readonly maxSocketsPerHost?: number;
+  /** Unlimited if none is given. */
+  readonly bandwidth?: Bandwidth;
   /** 0 to 1; tests fix it. */
   readonly random?: () => number;
 }
@@ -71,6 +75,7 @@ const redirectStatuses = new Set([301, 302, 303, 307, 308]);
 export class HttpClient {
   readonly #agents;
   readonly #clock: HubClock;
+  readonly #pace: Pace;
   readonly #timeouts: HttpTimeouts;
   readonly #retry: RetryPolicy;
   readonly #random: () => number;
@@ -82,6 +87,7 @@ export class HttpClient {
   constructor(options: HttpClientOptions) {
     this.#agents = createAgents(options.maxSocketsPerHost ?? defaultMaxSockets);
     this.#clock = options.clock ?? systemHubClock;
+    this.#pace = { clock: this.#clock, bandwidth: options.bandwidth ?? null };
     this.#timeouts = { ...defaultTimeouts, ...options.timeouts };
     this.#retry = { ...defaultRetryPolicy, ...options.retry };
     this.#random = options.random ?? Math.random;
@@ -170,7 +176,7 @@ export class HttpClient {
     const timeouts = { ...this.#timeouts, ...request.timeouts };
     const { method, what, body = null } = request;
     const signal = this.#signalOf(request);
-    return await exchange({ method, url, what, headers, body, signal }, this.#agents, timeouts, this.#clock);
+    return await exchange({ method, url, what, headers, body, signal }, this.#agents, timeouts, this.#pace);
   }
 
   async #judge<T>(

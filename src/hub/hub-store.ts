@@ -50,7 +50,10 @@ export interface HubStoreOptions {
   readonly log: HubLog;
   readonly userAgent: string;
   readonly clock?: HubClock;
-  readonly http?: Pick<HttpClientOptions, 'timeouts' | 'retry' | 'random' | 'maxSocketsPerHost'>;
+  readonly http?: Pick<
+    HttpClientOptions,
+    'timeouts' | 'retry' | 'random' | 'maxSocketsPerHost' | 'bandwidth'
+  >;
   /** `inline` does the codec work of uploads on the calling thread. */
   readonly codecs?: 'threads' | 'inline';
   /** Downloads at once. */
@@ -102,15 +105,16 @@ async function openSource(
   signal?: AbortSignal,
 ): Promise<OpenedSource> {
   const place = { directory: options.stateDir, endpoint: options.endpoint, spec: options.source };
+  const remembered = await recallSource(place);
   try {
     const signedIn = (await options.token()) !== null;
-    const { info, repo } = await resolveSource(hub, options.source, signedIn, signal);
+    const known = { signedIn, wasOpened: remembered !== null };
+    const { info, repo } = await resolveSource(hub, options.source, known, signal);
     const opened = { info, commit: repo?.sha ?? null, commitMs: repo?.lastModifiedMs ?? 0 };
     await rememberSource(place, opened, options.log);
     return opened;
   } catch (error) {
     if (!(error instanceof HubError) || !error.retryable || error.code === 'aborted') throw error;
-    const remembered = await recallSource(place);
     if (remembered === null) throw error;
     options.log.warn('The Hub cannot be reached; the source is opened as it was last seen', {
       cause: error.message,

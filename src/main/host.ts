@@ -4,6 +4,7 @@
 import { readFile, rm, stat } from 'node:fs/promises';
 import { homedir, hostname, release } from 'node:os';
 import { join } from 'node:path';
+import { createBandwidthAccount, setBandwidthLimits } from '../hub/bandwidth.ts';
 import { parseSource } from '../hub/source.ts';
 import type { Handlers } from '../shared/contract.ts';
 import { systemClock } from '../shared/log.ts';
@@ -102,6 +103,10 @@ export async function startHost(options: HostOptions): Promise<Host> {
   });
 
   const cacheDir = join(places.cacheDir, 'content');
+  const bandwidth = createBandwidthAccount();
+  const limitBandwidth = ({ uploadLimitBytesPerSecond: up, downloadLimitBytesPerSecond: down }: Settings) =>
+    setBandwidthLimits(bandwidth, { up, down });
+  limitBandwidth(settings.current);
   const dataDirOf = (id: string) => join(places.dataDir, 'mounts', id);
   const conflicts = new ConflictNotices({
     dataDirOf,
@@ -131,6 +136,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
             owner: { uid, gid },
             hostName: hostname(),
             userAgent: `hubdrive/${options.version}`,
+            bandwidth,
           },
           listener,
         ),
@@ -222,7 +228,10 @@ export async function startHost(options: HostOptions): Promise<Host> {
     publisher,
     conflicts,
     settings,
-    onSettings: (changed) => options.onSettings?.(changed),
+    onSettings: (changed) => {
+      limitBandwidth(changed);
+      options.onSettings?.(changed);
+    },
     describeCache: () => ({
       folder: cacheDir,
       usedBytes: measureCache(cacheDir, log),

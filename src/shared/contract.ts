@@ -199,10 +199,15 @@ const parseCreateBucket: Parser<CreateBucketArgument> = object({
 
 /** A part of the settings; fields left out stay as they are. */
 export type SettingsChange = { readonly [K in keyof Settings]?: Settings[K] | undefined };
+/** 0 for none. Slower than 16 KiB a second, requests would time out at the Hub. */
+const rateLimit: Parser<number> = (value, where) =>
+  value === 0 ? 0 : integer(16 * 1024, Number.MAX_SAFE_INTEGER)(value, where);
 export const settingParsers = {
   mountFolder: nullable(absolutePath),
   cacheLimitBytes: integer(64 * 2 ** 20, Number.MAX_SAFE_INTEGER),
   pollIntervalMs: integer(1000, 24 * 3600_000),
+  uploadLimitBytesPerSecond: rateLimit,
+  downloadLimitBytesPerSecond: rateLimit,
   drainTimeoutMs: integer(0, 24 * 3600_000),
   restoreMounts: flag,
   logLevel: oneOf(['debug', 'info', 'warn', 'error']),
@@ -213,6 +218,8 @@ const parseSettingsChange: Parser<SettingsChange> = object({
   mountFolder: optional(settingParsers.mountFolder),
   cacheLimitBytes: optional(settingParsers.cacheLimitBytes),
   pollIntervalMs: optional(settingParsers.pollIntervalMs),
+  uploadLimitBytesPerSecond: optional(settingParsers.uploadLimitBytesPerSecond),
+  downloadLimitBytesPerSecond: optional(settingParsers.downloadLimitBytesPerSecond),
   drainTimeoutMs: optional(settingParsers.drainTimeoutMs),
   restoreMounts: optional(settingParsers.restoreMounts),
   logLevel: optional(settingParsers.logLevel),

@@ -234,6 +234,9 @@ export interface Settings {
   readonly mountFolder: string | null;
   readonly cacheLimitBytes: number;
   readonly pollIntervalMs: number;
+  /** Of all mounts together; 0 for no limit. */
+  readonly uploadLimitBytesPerSecond: number;
+  readonly downloadLimitBytesPerSecond: number;
   /** How long an unmount or quit waits for uploads before it keeps the rest for later. */
   readonly drainTimeoutMs: number;
   readonly restoreMounts: boolean;

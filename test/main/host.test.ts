@@ -3,6 +3,7 @@ import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { Bandwidth } from '../../src/hub/bandwidth.ts';
 import { ContractFailure } from '../../src/shared/contract.ts';
 import type { ActivityBatch } from '../../src/shared/contract.ts';
 import type { HostState } from '../../src/shared/model.ts';
@@ -238,6 +239,10 @@ test('the doctor reports every part and each mount', async () => {
     ['host', 'data', 'token', 'hub', 'kernel', 'rights'],
   );
   assert.equal(checks.find((check) => check.id === 'token')?.detail, 'found (demo)');
+  const hub = checks.find((check) => check.id === 'hub');
+  assert.equal(hub?.status, 'failed');
+  assert.match(hub?.detail ?? '', /^http:\/\/127\.0\.0\.1:9 cannot be reached \((?!fetch failed).+\)$/);
+  assert.match(hub?.fix ?? '', /network/);
   assert.doesNotMatch(JSON.stringify(checks), /hf_demo/);
 });
 
@@ -261,4 +266,19 @@ test('the cache is measured and emptied over the contract, also while nothing wa
   assert.equal(folder, join(world.places.cacheDir, 'content'));
   assert.equal(usedBytes, 0);
   assert.deepEqual(await connection.call('cache:free', null), { freedBytes: 0 });
+});
+
+test('limits of bandwidth reach engines that run, and one too slow for the Hub is refused', async () => {
+  const connection = await world.connect();
+  await connection.call('settings:set', { uploadLimitBytesPerSecond: 500_000 });
+  await world.mount();
+  const { bandwidth: account } = world.engines.newest.spec;
+  const bandwidth = new Bandwidth(account ?? assert.fail('the engine has no account'));
+  assert.deepEqual([bandwidth.limit('up'), bandwidth.limit('down')], [500_000, 0]);
+  await connection.call('settings:set', { uploadLimitBytesPerSecond: 0, downloadLimitBytesPerSecond: 2e6 });
+  assert.deepEqual([bandwidth.limit('up'), bandwidth.limit('down')], [0, 2_000_000]);
+  assert.equal(
+    (await refusal(connection.call('settings:set', { uploadLimitBytesPerSecond: 100 }))).code,
+    'invalid',
+  );
 });

@@ -270,3 +270,23 @@ test('logs are exported, and the panel says where to', browserOptions, async (t)
   await page.getByText(/reports\/hubdrive-report-2026-11-22T14-15-00\.txt$/).waitFor();
   await page.getByRole('button', { name: 'Copy path' }).waitFor();
 });
+
+test(
+  'limits for sending and fetching are typed in megabytes a second, and 0 lifts them',
+  browserOptions,
+  async (t) => {
+    const host = hostWith([]);
+    const { page } = await browser.open(t, host);
+    await page.getByRole('tab', { name: 'Settings' }).click();
+    const send = page.getByRole('textbox', { name: 'Send at most' });
+    await send.fill('1.5');
+    await send.press('Enter');
+    await page.getByRole('textbox', { name: 'Fetch at most' }).fill('20');
+    await send.focus();
+    await eventually(() => (host.settings.downloadLimitBytesPerSecond === 20e6 ? true : undefined));
+    assert.equal(host.settings.uploadLimitBytesPerSecond, 1_500_000);
+    await send.fill('0');
+    await send.press('Enter');
+    await eventually(() => (host.settings.uploadLimitBytesPerSecond === 0 ? true : undefined));
+  },
+);

@@ -92,6 +92,8 @@ export const defaultSettings: Settings = {
   mountFolder: null,
   cacheLimitBytes: 20 * 2 ** 30,
   pollIntervalMs: 30_000,
+  uploadLimitBytesPerSecond: 0,
+  downloadLimitBytesPerSecond: 0,
   drainTimeoutMs: 60_000,
   restoreMounts: true,
   logLevel: 'info',

@@ -20,6 +20,8 @@ export interface EngineSpec {
   readonly owner: { readonly uid: number; readonly gid: number };
   readonly hostName: string;
   readonly userAgent: string;
+  /** How fast all mounts together may send and receive; unlimited if missing. Shared memory, see hub/bandwidth.ts. */
+  readonly bandwidth?: SharedArrayBuffer;
 }
 
 /** What the Hub said about the source. */

@@ -1,6 +1,7 @@
 // Entry of an engine thread: joins the runtime to the real Hub client, file system and NFS server. Runs only as a worker.
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { Bandwidth } from '../../hub/bandwidth.ts';
 import { openHubStore } from '../../hub/hub-store.ts';
 import { parseSource } from '../../hub/source.ts';
 import { systemClock } from '../../shared/log.ts';
@@ -18,9 +19,17 @@ const runtime = new EngineRuntime({
   post: (message) => port.postMessage(message),
   clock: systemClock,
   openFileSystem: fileSystemOver(
-    ({ endpoint, source, revision, userAgent }, stateDir, { token, log }, signal) =>
+    ({ endpoint, source, revision, userAgent, bandwidth }, stateDir, { token, log }, signal) =>
       openHubStore(
-        { endpoint, token, source: parseSource(source, revision), stateDir, log, userAgent },
+        {
+          endpoint,
+          token,
+          source: parseSource(source, revision),
+          stateDir,
+          log,
+          userAgent,
+          ...(bandwidth === undefined ? {} : { http: { bandwidth: new Bandwidth(bandwidth) } }),
+        },
         signal,
       ),
   ),

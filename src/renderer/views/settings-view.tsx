@@ -17,6 +17,7 @@ import { SettingsGroup } from './settings-group.tsx';
 
 const words = strings.settings;
 const gigabyte = 1e9;
+const megabyte = 1e6;
 /** The least the contract allows is 64 MiB; a whole gigabyte is the least that makes sense here. */
 const leastCacheGigabytes = 1;
 
@@ -95,6 +96,22 @@ function HostSettings({ settings, onChange }: HostSettingsProps) {
           least={leastCacheGigabytes}
           value={Math.round((settings.cacheLimitBytes / gigabyte) * 10) / 10}
           onSave={(amount) => onChange({ cacheLimitBytes: Math.round(amount * gigabyte) })}
+        />
+        <AmountRow
+          label={words.uploadLimit}
+          help={words.rateLimitHelp}
+          unit={words.megabytesPerSecond}
+          least={0}
+          value={settings.uploadLimitBytesPerSecond / megabyte}
+          onSave={(amount) => onChange({ uploadLimitBytesPerSecond: Math.round(amount * megabyte) })}
+        />
+        <AmountRow
+          label={words.downloadLimit}
+          help={words.rateLimitHelp}
+          unit={words.megabytesPerSecond}
+          least={0}
+          value={settings.downloadLimitBytesPerSecond / megabyte}
+          onSave={(amount) => onChange({ downloadLimitBytesPerSecond: Math.round(amount * megabyte) })}
         />
         <AmountRow
           label={words.poll}
