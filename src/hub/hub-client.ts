@@ -318,7 +318,7 @@ function isBelow(path: string, directory: string, recursive: boolean): boolean {
 export function nextPage(answer: HttpAnswer): string | null {
   const header = answer.headers.link;
   const link = Array.isArray(header) ? header.join(',') : header;
-  const target = /<([^>]+)>\s*;\s*rel="?next"?/.exec(link ?? '')?.[1];
+  const target = /<([^<>]+)>\s*;\s*rel="?next"?/.exec(link ?? '')?.[1];
   if (target === undefined || !URL.canParse(target, answer.url.href)) return null;
   const next = new URL(target, answer.url);
   // The token goes along, so another host must not get it.
