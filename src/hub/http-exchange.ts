@@ -243,15 +243,6 @@ function unsendableError(what: string, cause: unknown): HubError {
   });
 }
 
-/** A token or an address with characters that no request can carry. Node's message names the header, never its value. */
-function unsendableError(what: string, cause: unknown): HubError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new HubError('invalid', `${what} failed: the request cannot be sent (${why})`, {
-    retryable: false,
-    cause,
-  });
-}
-
 function answerOf(
   request: ExchangeRequest,
   response: IncomingMessage,
