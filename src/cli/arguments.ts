@@ -44,6 +44,7 @@ function parse(args: readonly string[], options: ParseArgsOptionsConfig) {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    // What Node adds about words that begin with "-" helps nobody here.
+    throw new UsageError((error instanceof Error ? error.message : String(error)).split('. To specify')[0]);
   }
 }

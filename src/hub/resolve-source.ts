@@ -29,16 +29,19 @@ function refuse(error: HubError, code: HubError['code'], message: string): HubEr
   });
 }
 
-/** `signedIn`: whether requests carry a token. Rejects with `HubError` whose message is fit for a person. */
+/**
+ * `signedIn`: whether requests carry a token. `wasOpened`: the source was opened here before, so that its subfolder may have been
+ * emptied since. Rejects with `HubError` whose message is fit for a person.
+ */
 export async function resolveSource(
   hub: HubClient,
   spec: SourceSpec,
-  signedIn: boolean,
+  { signedIn, wasOpened }: { readonly signedIn: boolean; readonly wasOpened: boolean },
   signal?: AbortSignal,
 ): Promise<ResolvedSource> {
   try {
     return spec.kind === 'bucket'
-      ? await resolveBucket(hub, spec, signedIn, signal)
+      ? await resolveBucket(hub, spec, { signedIn, wasOpened }, signal)
       : await resolveRepo(hub, spec, signal);
   } catch (error) {
     if (!(error instanceof HubError) || error.retryable) throw error;
@@ -49,7 +52,7 @@ export async function resolveSource(
 async function resolveBucket(
   hub: HubClient,
   spec: SourceSpec,
-  signedIn: boolean,
+  { signedIn, wasOpened }: { readonly signedIn: boolean; readonly wasOpened: boolean },
   signal?: AbortSignal,
 ): Promise<ResolvedSource> {
   const bucket = await hub.bucketInfo(nameOf(spec), signal);
@@ -57,6 +60,14 @@ async function resolveBucket(
   if (spec.subfolder !== '') {
     const [entry] = await hub.pathsInfo(address, [spec.subfolder], signal);
     if (entry?.type === 'file') throw subfolderIsFile(spec);
+    // A bucket has no empty folders, so one that nobody has seen yet is most likely misspelt.
+    if (!wasOpened && !(await hasFolder(hub, address, spec.subfolder, signal))) {
+      throw new HubError(
+        'not-found',
+        `bucket ${bucket.id} has no folder "${spec.subfolder}". Check the path, or mount the whole bucket and make the folder there.`,
+        { retryable: false },
+      );
+    }
   }
   return {
     info: {
@@ -71,6 +82,16 @@ async function resolveBucket(
     },
     repo: null,
   };
+}
+
+async function hasFolder(
+  hub: HubClient,
+  address: SourceAddress,
+  subfolder: string,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  for await (const page of hub.tree(address, subfolder, false, signal)) if (page.length > 0) return true;
+  return false;
 }
 
 async function mayWrite(hub: HubClient, address: SourceAddress, signal?: AbortSignal): Promise<boolean> {

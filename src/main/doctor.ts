@@ -5,7 +5,7 @@ import { access, constants, statfs } from 'node:fs/promises';
 import type { DoctorCheck, DoctorReport, MountView } from '../shared/model.ts';
 import type { RunCommand } from './command-runner.ts';
 import type { OsMountDriver } from './os-mount.ts';
-import { problemOf } from './problem.ts';
+import { errnoOf, problemOf } from './problem.ts';
 import type { TokenSource } from './token-source.ts';
 
 export interface DoctorParts {
@@ -92,11 +92,17 @@ async function checkHub({ endpoint, tokens, fetch }: DoctorParts): Promise<Resul
   const found = await tokens();
   const headers: Record<string, string> = found === null ? {} : { authorization: `Bearer ${found.token}` };
   const path = found === null ? '/api/models?limit=1' : '/api/whoami-v2';
-  const response = await fetch(`${endpoint}${path}`, {
-    headers,
-    signal: AbortSignal.timeout(networkDeadlineMs),
-  });
-  await response.body?.cancel();
+  let response: Response;
+  try {
+    response = await fetch(`${endpoint}${path}`, { headers, signal: AbortSignal.timeout(networkDeadlineMs) });
+    await response.body?.cancel();
+  } catch (error) {
+    return {
+      status: 'failed',
+      detail: `${endpoint} cannot be reached (${networkCauseOf(error)})`,
+      fix: 'Check the network and HF_ENDPOINT. What is mounted and cached goes on working; the rest is sent later',
+    };
+  }
   if (response.ok)
     return { status: 'ok', detail: `${endpoint} answers${found === null ? '' : ' and accepts the token'}` };
   if (response.status === 401) {
@@ -107,6 +113,14 @@ async function checkHub({ endpoint, tokens, fetch }: DoctorParts): Promise<Resul
     };
   }
   return { status: 'warning', detail: `${endpoint} answered ${response.status}`, fix: 'Try again later' };
+}
+
+/** fetch says only "fetch failed"; the reason is in its cause. */
+function networkCauseOf(error: unknown): string {
+  if (error instanceof Error && error.name === 'TimeoutError')
+    return `no answer in ${networkDeadlineMs / 1000} s`;
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  return errnoOf(cause) ?? (cause instanceof Error ? cause.message : String(cause));
 }
 
 async function checkKernel({ readText, run, driver }: DoctorParts): Promise<Result> {

@@ -223,6 +223,7 @@ describe('a bucket', () => {
   });
 
   test('a mounted subfolder is the root of all paths', async () => {
+    await putFile(store, 'top/inner/dir/file', Buffer.from('before'));
     const sub = await world.open('bucket/demo/files/top/inner');
     const { content } = await putFile(sub, 'dir/file', Buffer.from('inside'));
     assert.equal((await store.stat(['top/inner/dir/file']))[0]?.content.key, content.key);
@@ -233,6 +234,7 @@ describe('a bucket', () => {
   });
 
   test('events tell the changed paths, also those below a subfolder only', async () => {
+    await putFile(store, 'events/before', Buffer.from('before'));
     const sub = await world.open('bucket/demo/files/events');
     const stop = new AbortController();
     const changes = sub.changes(stop.signal);

@@ -82,10 +82,15 @@ describe('opening a source', () => {
     await refusal('model/demo/model', 'not-found', /no revision "v9".*main.*v1/, world.hub.token, 'v9');
   });
 
-  test('with a subfolder: may be empty in a bucket, must be a folder', async () => {
-    const { token } = world.hub;
-    const empty = await world.open('bucket/demo/private/not/yet');
-    assert.equal(empty.info.subfolder, 'not/yet');
+  test('with a subfolder: must be there, and a folder; in a bucket it may be emptied later', async () => {
+    const { token, content } = world.hub;
+    await refusal('bucket/demo/private/not/yet', 'not-found', /no folder "not\/yet".*whole bucket/, token);
+    await content.putFile('demo/private', 'not/yet/file', 'x');
+    const opened = await world.open('bucket/demo/private/not/yet', { state: 'emptied' });
+    assert.equal(opened.info.subfolder, 'not/yet');
+    content.deleteFiles('demo/private', ['not/yet/file']);
+    const again = await world.open('bucket/demo/private/not/yet', { state: 'emptied' });
+    assert.deepEqual(again.info.subfolder, opened.info.subfolder, 'what is unsent there must still be sent');
     await refusal('bucket/demo/private/dir/file', 'invalid', /is a file/, token);
     await refusal('model/demo/model/none', 'not-found', /no folder "none"/, token);
     await refusal('model/demo/model/README.md', 'invalid', /is a file/, token);
