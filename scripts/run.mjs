@@ -188,6 +188,9 @@ switch (command) {
   case 'test':
     runTests(node, rest);
     break;
+  case 'soak':
+    runOrExit(node, [...nodeFlags, 'test/soak/soak.ts', ...rest]);
+    break;
   case 'check':
     check(node);
     break;

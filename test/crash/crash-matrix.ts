@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { CrashWorld, Killed } from './crash-world.ts';
 import type { KillPoint } from './engine-protocol.ts';
+import { checkNoLeftovers } from './leftovers.ts';
 import type { Scenario } from './scenarios.ts';
 
 /** Killed at more than one of their occurrences: what they do differs from one to the next. */
@@ -112,7 +113,7 @@ export class CrashMatrix {
     }
     await world.settle();
     await world.checkHub();
-    world.checkNoLeftovers();
+    checkNoLeftovers(world);
   }
 
   /** Everything that was ever done, once more over a clean restart. */

@@ -2,11 +2,10 @@
 // programs do, survives the engine's death, and compares mount and Hub with what was promised. Used by the crash tests.
 
 import assert from 'node:assert/strict';
-import { readdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startLocalHub, type LocalHub } from '../../src/hub-local/local-hub.ts';
 import { Nfs3Client, NfsFailure } from '../support/nfs-client.ts';
@@ -365,40 +364,6 @@ export class CrashWorld {
     const digest = digestOf(await this.hub.content.readContent(xetHash));
     this.#digests.set(xetHash, digest);
     return digest;
-  }
-
-  // ---- the disk ------------------------------------------------------------------------------------------------------
-
-  /** With nothing pending: no staging file, no cache file that no row names, no temporary of the Hub client. */
-  checkNoLeftovers(): void {
-    assert.deepEqual(readdirSync(join(this.dataDir, 'staging')), [], 'no staging file is left');
-    for (const name of readdirSync(join(this.dataDir, 'hub'))) {
-      assert.match(name, /^(manifests-[0-9a-f]+\.db(-wal|-shm)?|source-[\w-]+\.json|[\w-]+\.json)$/);
-    }
-    const database = new DatabaseSync(join(this.cacheDir, 'cache.db'), { readOnly: true });
-    const ids = new Set(
-      database
-        .prepare('SELECT id FROM content')
-        .all()
-        .map((row) => Number(row['id'])),
-    );
-    database.close();
-    for (const folder of readdirSync(this.cacheDir)) {
-      if (folder.startsWith('cache.db')) continue;
-      for (const name of readdirSync(join(this.cacheDir, folder))) {
-        const id = Number(name.slice(name.lastIndexOf('-') + 1));
-        assert.ok(ids.has(id), `the cache file "${name}" has a row`);
-      }
-    }
-  }
-
-  setAside(): readonly string[] {
-    try {
-      return readdirSync(join(this.dataDir, 'set-aside'));
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-      throw error;
-    }
   }
 }
 

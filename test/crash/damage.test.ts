@@ -10,6 +10,7 @@ import { NfsFailure } from '../support/nfs-client.ts';
 import { randomOf } from '../support/random.ts';
 import { CrashWorld } from './crash-world.ts';
 import { digestOf } from './ledger.ts';
+import { setAsideOf } from './leftovers.ts';
 
 const seed = Number(process.env['HUBDRIVE_CRASH_SEED'] ?? 1);
 
@@ -66,7 +67,7 @@ async function checkRebuilt(world: CrashWorld, attributed: boolean): Promise<voi
   await world.client.write(fresh, 0, pattern(100, 12), 2);
   await world.flush();
   assert.deepEqual(await hubBytes(world), { ...before, 'docs/fresh': digestOf(pattern(100, 12)) });
-  const aside = world.setAside().find((name) => name.startsWith('catalogue-')) ?? assert.fail('set aside');
+  const aside = setAsideOf(world).find((name) => name.startsWith('catalogue-')) ?? assert.fail('set aside');
   const folder = join(world.dataDir, 'set-aside', aside);
   const readMe = readFileSync(join(folder, 'READ ME.txt'), 'utf8');
   const kept = readdirSync(folder).filter((name) => name.endsWith('.dat'));
@@ -139,7 +140,7 @@ test('a damaged log of the catalogue is copied, told of, and costs only the newe
   await world.restart();
   const told = (await world.events()).filter(({ kind }) => kind === 'ERROR');
   assert.ok(told.some(({ detail }) => /newest changes .* are damaged .*a copy/.test(detail)));
-  const aside = world.setAside().find((name) => name.startsWith('catalogue-')) ?? assert.fail('set aside');
+  const aside = setAsideOf(world).find((name) => name.startsWith('catalogue-')) ?? assert.fail('set aside');
   assert.ok(readFileSync(join(world.dataDir, 'set-aside', aside, 'catalogue.db-wal')).equals(damaged));
   // What the catalogue forgot to have sent may be missed in staging: that fails by name.
   await world.flush().catch((error: unknown) => assert.match(String(error), /set-aside|missing/));
@@ -196,7 +197,7 @@ test('a damaged staging file fails by name while the rest is served and sent', a
   assert.ok((await world.client.readAll(edited.handle ?? assert.fail())).equals(edited.bytes));
   const hub = await hubBytes(world);
   assert.equal(hub['docs/unsent'], undefined);
-  const kept = world.setAside().map((name) => readFileSync(join(world.dataDir, 'set-aside', name)));
+  const kept = setAsideOf(world).map((name) => readFileSync(join(world.dataDir, 'set-aside', name)));
   assert.ok(kept.some((bytes) => bytes.equals(pattern(5000, 10).subarray(0, 1234))));
 });
 

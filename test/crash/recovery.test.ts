@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { pattern } from '../support/content-bench.ts';
 import { CrashWorld, Killed } from './crash-world.ts';
 import type { KillPoint } from './engine-protocol.ts';
+import { checkNoLeftovers } from './leftovers.ts';
 
 /** Steps between the start and the first quiet moment, at each of which it is killed. */
 const recoverySteps: readonly string[] = [
@@ -84,7 +85,7 @@ test('SIGKILL at any step of recovering from SIGKILL loses nothing', async (t) =
     await world.settle();
     await world.checkMount(folder);
     await world.checkHub();
-    world.checkNoLeftovers();
+    checkNoLeftovers(world);
     lines.push(`  ${step.padEnd(26)} killed ${kills} times`);
     if (kills === 0) missed.push(step);
   }

@@ -1,0 +1,36 @@
+// What an engine left on the disk: nothing but what it should while nothing is pending, and what it set aside. Used by the crash tests.
+
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { CrashWorld } from './crash-world.ts';
+
+/** With nothing pending: no staging file, no cache file that no row names, no temporary of the Hub client. */
+export function checkNoLeftovers({ dataDir, cacheDir }: CrashWorld): void {
+  assert.deepEqual(readdirSync(join(dataDir, 'staging')), [], 'no staging file is left');
+  for (const name of readdirSync(join(dataDir, 'hub'))) {
+    assert.match(name, /^(manifests-[0-9a-f]+\.db(-wal|-shm)?|[\w-]+\.json)$/);
+  }
+  const database = new DatabaseSync(join(cacheDir, 'cache.db'), { readOnly: true });
+  const ids = new Set(
+    database
+      .prepare('SELECT id FROM content')
+      .all()
+      .map((row) => Number(row['id'])),
+  );
+  database.close();
+  for (const folder of readdirSync(cacheDir)) {
+    if (folder.startsWith('cache.db')) continue;
+    for (const name of readdirSync(join(cacheDir, folder))) {
+      const id = Number(name.slice(name.lastIndexOf('-') + 1));
+      assert.ok(ids.has(id), `the cache file "${name}" has a row`);
+    }
+  }
+}
+
+/** Names in the folder of what was set aside. */
+export function setAsideOf({ dataDir }: CrashWorld): readonly string[] {
+  const folder = join(dataDir, 'set-aside');
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
