@@ -165,6 +165,19 @@ describe('with a host on the embedded Hub', () => {
     const nonsense = await line.run(['mount', 'nonsense', '--server-only']);
     assert.equal(nonsense.code, 2);
     assert.match(nonsense.err, /bucket\/OWNER\/NAME/);
+    const refusals: readonly (readonly [source: string, words: RegExp])[] = [
+      ['model/demo/project', /demo\/project is a bucket, not a model\. Use bucket\/demo\/project/],
+      ['bucket/demo/project/no/such/folder', /has no folder "no\/such\/folder".*Check the path/],
+      [
+        'bucket/demo/project/README.md',
+        /"README\.md" of demo\/project is a file\. Mount the folder it is in/,
+      ],
+    ];
+    for (const [source, words] of refusals) {
+      const { code, err } = await line.run(['mount', source, '--server-only']);
+      assert.equal(code, source.endsWith('.md') ? 2 : 1, err);
+      assert.match(err, words);
+    }
     const status = JSON.parse((await line.run(['status', '--json'])).out) as { mounts: MountView[] };
     assert.equal(status.mounts.length, 1);
   });
