@@ -6,6 +6,7 @@ import type { Account, CurrentHub } from './account.ts';
 import { browse, createBucket, describeSource, listFolders } from './browse.ts';
 import type { RunCommand } from './command-runner.ts';
 import type { PanelTools } from './host.ts';
+import type { DeviceSignIn } from './device-sign-in.ts';
 import { openFolder } from './open-folder.ts';
 import { HostError } from './problem.ts';
 import type { PanelHandlers } from './unavailable-handlers.ts';
@@ -15,6 +16,8 @@ export interface PanelParts extends PanelTools {
   readonly hub: CurrentHub;
   /** The Hub that tokens belong to, also while the demo runs. */
   readonly realHub: CurrentHub;
+  /** Null without a client id. */
+  readonly deviceSignIn: DeviceSignIn | null;
   readonly run: RunCommand;
   readonly platform: NodeJS.Platform;
   readonly env: NodeJS.ProcessEnv;
@@ -35,6 +38,14 @@ export function createPanelHandlers(parts: PanelParts): PanelHandlers {
     setImmediate(() => parts.onOtherHub());
     return account.wantsDemo ? { ...view, demo: true, token: 'demo', user: null, problem: null } : view;
   };
+  const codes = (): DeviceSignIn => {
+    if (parts.deviceSignIn !== null) return parts.deviceSignIn;
+    throw new HostError('unsupported', 'Signing in by a code needs a client id; paste a token instead');
+  };
+  const withOffer = (view: AccountView): AccountView => ({
+    ...view,
+    offersCode: parts.deviceSignIn !== null,
+  });
   return {
     'mounts:open': async ({ mountId }) => {
       const { mountPoint, attached, source } = manager.byId(mountId).view();
@@ -44,9 +55,15 @@ export function createPanelHandlers(parts: PanelParts): PanelHandlers {
       await openFolder(mountPoint, parts.run, parts.platform, parts.env);
       return null;
     },
-    'account:get': () => account.view(hub),
+    'account:get': async () => withOffer(await account.view(hub)),
     'account:signIn': async (argument: SignInArgument) => {
       await account.signIn(argument, realHub.directory);
+      return await settle();
+    },
+    'account:deviceStart': () => codes().start(),
+    'account:deviceFinish': async ({ userCode }, caller) => {
+      const token = await codes().waitFor(userCode, caller.gone);
+      await account.signIn({ way: 'token', token }, realHub.directory);
       return await settle();
     },
     'account:signOut': async () => {

@@ -9,6 +9,7 @@ import { Account } from './account.ts';
 import { runCommand } from './command-runner.ts';
 import { startDemoHub } from './demo-hub.ts';
 import type { DemoHub } from './demo-hub.ts';
+import { DeviceSignIn } from './device-sign-in.ts';
 import { createWorkerEngines } from './engine/worker-engines.ts';
 import { startHost } from './host.ts';
 import type { Host } from './host.ts';
@@ -60,6 +61,7 @@ export class ServedHosts {
   readonly #account: Account;
   readonly #panel: PanelServer | null;
   readonly #realHub: HubAccess;
+  readonly #deviceSignIn: DeviceSignIn | null;
   #host: Host | null = null;
   #isDemo: boolean;
   /** The next host is to follow the one that ends. */
@@ -76,6 +78,8 @@ export class ServedHosts {
     this.#account = account;
     this.#panel = panel;
     this.#realHub = realHub;
+    const { deviceLogin } = realHub;
+    this.#deviceSignIn = deviceLogin === null ? null : new DeviceSignIn(deviceLogin, systemClock);
     this.#isDemo = options.demo || account.wantsDemo;
   }
 
@@ -94,7 +98,7 @@ export class ServedHosts {
       port === null
         ? null
         : await startPanelServer({ port, rendererDir, hostVersion: version, clock: systemClock, log });
-    const realHub = openHubAccess(endpoint, account.tokens, false, `hubdrive/${version}`);
+    const realHub = openHubAccess(endpoint, account.tokens, false, `hubdrive/${version}`, clientIdOf(env));
     return new ServedHosts(options, account, panel, realHub);
   }
 
@@ -174,6 +178,7 @@ export class ServedHosts {
           account: this.#account,
           hub,
           realHub: this.#realHub,
+          deviceSignIn: this.#deviceSignIn,
           run: runCommand,
           platform: process.platform,
           env,
@@ -189,4 +194,10 @@ export class ServedHosts {
   #end(now: boolean): void {
     this.#host?.quit(now).catch((error: unknown) => this.#options.log.error('Quitting failed', {}, error));
   }
+}
+
+/** Names this app to the Hub where a person signs in by a code. */
+function clientIdOf(env: NodeJS.ProcessEnv): string | null {
+  const id = env['HUBDRIVE_OAUTH_CLIENT_ID']?.trim() ?? '';
+  return id === '' ? null : id;
 }

@@ -23,6 +23,7 @@ import type {
   CacheView,
   ConflictChoice,
   ConflictView,
+  DeviceCodeView,
   DoctorReport,
   ErrorCode,
   FolderList,
@@ -273,6 +274,10 @@ export const contract = {
   'account:get': request<null, AccountView>(nothing),
   /** Rejects, changing nothing, when the Hub refuses the token. */
   'account:signIn': request<SignInArgument, AccountView>(parseSignIn),
+  /** Begins to sign in by a code; one begun before is given up. */
+  'account:deviceStart': request<null, DeviceCodeView>(nothing),
+  /** Answers when the person has agreed on the Hub's page, the token being kept; rejects when they refused or were too late. */
+  'account:deviceFinish': request<{ readonly userCode: string }, AccountView>(object({ userCode: text(64) })),
   /** Forgets a token that was kept; leaves the login of other tools alone and unused. */
   'account:signOut': request<null, AccountView>(nothing),
 

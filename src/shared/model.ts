@@ -184,8 +184,19 @@ export interface AccountView {
   readonly problem: Problem | null;
   /** A login of other Hugging Face tools on this computer that is not in use. */
   readonly existingLogin: 'HF_TOKEN' | 'login-file' | null;
+  /** Signing in by a code on the Hub's page is possible. */
+  readonly offersCode?: boolean;
   /** Where a pasted token is kept: the system's keychain, a file only this user can read, or nowhere beyond this run. */
   readonly keeps: 'keychain' | 'file' | 'memory';
+}
+
+/** What a person needs to sign in on a page of the Hub. */
+export interface DeviceCodeView {
+  readonly userCode: string;
+  /** The page; the code may be filled in there already. */
+  readonly address: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
 }
 
 /** One bucket or repo in a list. */

@@ -284,3 +284,39 @@ test('the picker works by keyboard alone', browserOptions, async (t) => {
   await page.getByRole('listitem', { name: 'runs, Bucket' }).waitFor();
   assert.equal(host.callsTo('mounts:mount').length, 1);
 });
+
+test(
+  'a person signs in by a code where that is possible, and can try again when it failed',
+  browserOptions,
+  async (t) => {
+    const host = newcomer();
+    host.account = { ...host.account, offersCode: true };
+    let agree: () => void = () => undefined;
+    host.answers['account:deviceFinish'] = () => {
+      throw failure('unauthorized', 'The code was not entered in time; sign in again for a new one');
+    };
+    const { page } = await browser.open(t, host);
+    const begin = page.getByRole('button', { name: 'Sign in with the browser' });
+    await begin.click();
+    await page.getByText('The code was not entered in time').waitFor();
+    host.answers['account:deviceFinish'] = async () => {
+      await new Promise<void>((resolve) => (agree = resolve));
+      host.account = { ...host.account, token: 'keychain' };
+      host.set({ token: 'keychain' });
+      return host.account;
+    };
+    await begin.click();
+    await page.getByText('ABCD-1234').waitFor();
+    const link = page.getByRole('link', { name: 'Open the page' });
+    assert.equal(await link.getAttribute('href'), 'https://huggingface.co/device?user_code=ABCD-1234');
+    assert.deepEqual(host.callsTo('account:deviceFinish').at(-1), { userCode: 'ABCD-1234' });
+    agree();
+    await page.getByRole('dialog', { name: 'Mount from the Hub' }).waitFor();
+  },
+);
+
+test('without a client id no code is offered', browserOptions, async (t) => {
+  const { page } = await browser.open(t, newcomer());
+  await page.getByRole('textbox', { name: 'Access token' }).waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Sign in with the browser' }).count(), 0);
+});

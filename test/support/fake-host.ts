@@ -264,6 +264,16 @@ export class FakeHost {
         this.set({ demo, token });
         return this.account;
       },
+      'account:deviceStart': () => ({
+        userCode: 'ABCD-1234',
+        address: 'https://huggingface.co/device?user_code=ABCD-1234',
+        expiresAt: Date.now() + 900_000,
+      }),
+      'account:deviceFinish': () => {
+        this.account = { ...signedInAccount, token: 'keychain' };
+        this.set({ token: 'keychain' });
+        return this.account;
+      },
       'account:signOut': () => {
         this.account = { ...this.account, token: 'none', user: null, demo: false };
         this.set({ token: 'none', demo: false });

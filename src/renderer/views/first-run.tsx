@@ -9,6 +9,7 @@ import { Button } from '../parts/button.tsx';
 import { ProblemNote } from '../parts/notes.tsx';
 import { useAction, usePanel, usePanelState } from '../parts/panel-context.ts';
 import { strings } from '../text/strings.ts';
+import { CodeSignIn } from './code-sign-in.tsx';
 
 const words = strings.firstRun;
 
@@ -59,6 +60,7 @@ export function SignIn() {
           <p className="field-help">{words.existingHelp}</p>
         </div>
       )}
+      {account?.offersCode === true && <CodeSignIn />}
       <Form
         className="sign-in-way"
         onSubmit={(event) => {
