@@ -346,4 +346,15 @@ describe('the HTTP client', () => {
     const error = await failure(get({ method: 'POST', body: [Buffer.alloc(50_000)] }));
     assert.equal(error.code, 'too-large');
   });
+
+  test('a token that no header can carry is refused without being told', async () => {
+    const authorization = {
+      token: () => Promise.resolve('hf_secret\n'),
+      refused: () => Promise.resolve(false),
+    };
+    const error = await failure(get({ authorization }));
+    assert.deepEqual([error.code, error.retryable], ['invalid', false]);
+    assert.match(error.message, /cannot be sent .*Authorization/);
+    assert.doesNotMatch(error.message, /hf_secret/);
+  });
 });
