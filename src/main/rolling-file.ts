@@ -9,7 +9,8 @@ export async function openRollingFile(path: string): Promise<NodeJS.WritableStre
   const stream: unknown = await rollingStream({
     file: path,
     size: maxFileSize,
-    limit: { count: olderFiles },
+    // Those of earlier runs count as well: a host that is started every day must not fill the disk.
+    limit: { count: olderFiles, removeOtherLogFiles: true },
     mkdir: true,
     mode: 0o600,
   });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -8,6 +8,8 @@ import fc from 'fast-check';
 import { formatShort, openHostLog } from '../../src/main/log.ts';
 import { HostError, problemOf } from '../../src/main/problem.ts';
 import { redactText } from '../../src/main/redact.ts';
+import { openRollingFile } from '../../src/main/rolling-file.ts';
+import { settle } from '../support/manual-clock.ts';
 
 const secrets: readonly [name: string, text: string, secret: string][] = [
   ['a Hub token', 'the token hf_AbCdEf0123456789 was refused', 'hf_AbCdEf0123456789'],
@@ -92,6 +94,32 @@ test('lines are JSON in a private file, short on a terminal, and redacted in bot
     assert.doesNotMatch(shown, /written$/m);
   } finally {
     await rm(logDir, { recursive: true });
+  }
+});
+
+test('the file rolls by size, and only some older ones are kept, also over restarts', async () => {
+  const logDir = await mkdtemp(join(tmpdir(), 'hubdrive-log-'));
+  const mebibyte = 'x'.repeat(1 << 20);
+  try {
+    for (let run = 0; run < 3; run += 1) {
+      const file = await openRollingFile(join(logDir, 'hubdrive.log'));
+      for (let count = 0; count < 35; count += 1) {
+        await new Promise<void>((resolve) => {
+          if (file.write(`${mebibyte}\n`)) resolve();
+          else file.once('drain', resolve);
+        });
+        await settle(2);
+      }
+      await new Promise((resolve) => file.once('close', resolve).end());
+      const sizes = await Promise.all(
+        (await readdir(logDir)).map(async (name) => (await stat(join(logDir, name))).size),
+      );
+      assert.ok(sizes.length > 1, 'it has rolled');
+      assert.ok(sizes.length <= 5, `${sizes.length} files`);
+      for (const size of sizes) assert.ok(size <= 12 << 20, `${size} bytes`);
+    }
+  } finally {
+    await rm(logDir, { recursive: true, force: true });
   }
 });
 
