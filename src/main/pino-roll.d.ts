@@ -3,7 +3,7 @@ declare module 'pino-roll' {
   export default function build(options: {
     file: string;
     size: string;
-    limit: { count: number };
+    limit: { count: number; removeOtherLogFiles: boolean };
     mkdir: boolean;
     mode: number;
   }): Promise<unknown>;
