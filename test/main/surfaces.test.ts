@@ -106,7 +106,7 @@ test('a request is parsed before its handler sees it', async () => {
     },
   });
   assert.deepEqual(await one.request('mounts:pause', {}), { ok: true, value: null });
-  assert.deepEqual(seen, [{ target: null }]);
+  assert.deepEqual(seen, [{ target: null, until: null }]);
   const refused = await one.request('mounts:pause', { target: 5 });
   assert.ok(!refused.ok && refused.error.code === 'invalid');
   assert.match(refused.error.message, /mounts:pause\.target must be a string/);
