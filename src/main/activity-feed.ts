@@ -47,6 +47,14 @@ export class ActivityFeed {
     }
   }
 
+  /** What an earlier run left, before anything of this one. Only backlogs show it. */
+  remember(mountId: string, source: string, events: readonly ActivityEvent[]): void {
+    if (events.length === 0) return;
+    const ring = this.#rings.get(mountId);
+    if (ring === undefined) this.#rings.set(mountId, { source, events: [...events], dropped: 0 });
+    else ring.events.unshift(...events.slice(0, Math.max(0, ringSize - ring.events.length)));
+  }
+
   backlog(mountIds: readonly string[] | null): ActivityBatch {
     const mounts: MountActivity[] = [];
     for (const [mountId, ring] of this.#rings) {

@@ -13,6 +13,7 @@ import type { DoctorReport, HostState, Settings } from '../shared/model.ts';
 import type { Places } from '../shared/places.ts';
 import { emptyCache, measureCache } from '../vfs/cache-emptying.ts';
 import { ActivityFeed } from './activity-feed.ts';
+import { ActivityMemory } from './activity-memory.ts';
 import { runCommand } from './command-runner.ts';
 import type { RunCommand } from './command-runner.ts';
 import { ConflictNotices } from './conflict-notices.ts';
@@ -108,6 +109,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     setBandwidthLimits(bandwidth, { up, down });
   limitBandwidth(settings.current);
   const dataDirOf = (id: string) => join(places.dataDir, 'mounts', id);
+  const memory = new ActivityMemory({ dataDirOf, clock, log });
   const conflicts = new ConflictNotices({
     dataDirOf,
     log,
@@ -149,12 +151,19 @@ export async function startHost(options: HostOptions): Promise<Host> {
       },
       onActivity: (events, dropped) => {
         conflicts.noteActivity(record.id, events);
+        memory.note(record.id, events);
         feed.add(record.id, record.source, events, dropped);
       },
     });
     conflicts.load(record.id, record.source).catch((error: unknown) => {
       log.error('The conflicts of a mount could not be read', { source: record.source }, error);
     });
+    memory.load(record.id).then(
+      (events) => feed.remember(record.id, record.source, events),
+      (error: unknown) => {
+        log.error('The activity of earlier runs could not be read', { source: record.source }, error);
+      },
+    );
     if (feed.isWatched) controller.engine.watch(true);
     return controller;
   };
@@ -179,7 +188,10 @@ export async function startHost(options: HostOptions): Promise<Host> {
       return checkMountPoint(path, { homeDir: homedir(), dataDir: places.dataDir, uid, table });
     },
     hasData: (id) => stat(dataDirOf(id)).then(() => true, mayExist),
-    removeData: (id) => rm(dataDirOf(id), { recursive: true, force: true }),
+    removeData: (id) => {
+      memory.forget(id);
+      return rm(dataDirOf(id), { recursive: true, force: true });
+    },
     onChange: () => publisher.changed(),
   });
 
@@ -198,6 +210,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     await manager.quit();
     publisher.close();
     await conflicts.settled();
+    await memory.close();
     await control.close();
     ended();
   };

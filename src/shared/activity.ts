@@ -32,7 +32,7 @@ export interface Transfer {
 }
 
 export interface ActivityEvent {
-  /** Increases by one per event of a mount; a gap means that events were dropped. */
+  /** Increases by one per event of a mount; a gap means that events were dropped. Below zero: remembered from an earlier run. */
   readonly sequence: number;
   /** Milliseconds since the epoch. */
   readonly at: number;

@@ -150,6 +150,30 @@ test('state pushes are whole values with rising revisions', async () => {
   assert.equal(states.at(-1)?.mounts[0]?.state, 'mounted');
 });
 
+test('what is noteworthy is still listed after restarts, each event once', async () => {
+  const { id } = await world.mount();
+  const { listener } = world.engines.newest;
+  const removed = { at: 5, kind: 'REMOVE' } as const;
+  listener.activity([{ sequence: 0, at: 5, kind: 'WRITE', path: 'a.txt', bytes: 3 }], 0);
+  listener.activity(
+    Array.from({ length: 60 }, (_, index) => ({ ...removed, sequence: index + 1, path: `${index}.txt` })),
+    0,
+  );
+  listener.activity([{ sequence: 61, at: 6.5, kind: 'STALE', path: 'b.txt', detail: 'WRITE' }], 0);
+  for (let round = 0; round < 2; round += 1) {
+    await mkdir(join(world.places.dataDir, 'mounts', id), { recursive: true });
+    await world.quit();
+    await world.begin();
+    await eventually(() => world.only().state === 'mounted', 'mounted again');
+    const connection = await world.connect();
+    const [mount] = (await connection.call('activity:backlog', { target: null })).mounts;
+    assert.equal(mount?.events.length, 50);
+    assert.deepEqual(mount.events[0], { ...removed, sequence: -50, path: '11.txt' });
+    const newest = { sequence: -1, at: 7, kind: 'STALE', path: 'b.txt', detail: 'WRITE' };
+    assert.deepEqual(mount.events.at(-1), newest);
+  }
+});
+
 test('activity reaches a subscriber and makes the engine look more often', async () => {
   await world.mount();
   const connection = await world.connect();

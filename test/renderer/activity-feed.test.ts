@@ -112,6 +112,22 @@ test('after an engine started again its backlog counts from one and is new', () 
   );
 });
 
+test('what an earlier run left is listed once and is news to nobody', () => {
+  const feed = new ActivityFeed((callback) => callback());
+  const old = { sequence: -1, at: 1, kind: 'STALE', path: 'old.txt' } as const;
+  const live = { sequence: 0, at: 9, kind: 'STALE', path: 'new.txt' } as const;
+  const backlog = (...events: readonly ActivityEvent[]) =>
+    feed.addBacklog({ mounts: [{ mountId: 'm', source: 's', events, dropped: 0 }] })[0]?.events;
+  assert.deepEqual(backlog(old), []);
+  assert.deepEqual(backlog(old), []);
+  assert.deepEqual(backlog(old, live), [live]);
+  assert.deepEqual(backlog(old, live), []);
+  assert.deepEqual(
+    feed.view().rows.map(({ path }) => path),
+    ['new.txt', 'old.txt'],
+  );
+});
+
 test('filters go by mount, kind and path, and no filter costs nothing', () => {
   const { feed, frame } = feedWithFrames();
   feed.add(batch([event('READ', 'Data/Train.bin'), event('WRITE', 'notes.md')]));

@@ -68,14 +68,15 @@ export class ActivityFeed {
   /** What the host remembers, asked for after a connection: events already here are left out. */
   addBacklog(batch: ActivityBatch): readonly MountActivity[] {
     const fresh = batch.mounts.map((mount) => {
-      const last = this.#lastSequence.get(mount.mountId) ?? 0;
+      const last = this.#lastSequence.get(mount.mountId);
       const newest = mount.events.at(-1)?.sequence ?? 0;
-      // Numbers start again when a mount's engine does.
-      const events = newest < last ? mount.events : mount.events.filter((event) => event.sequence > last);
-      return { ...mount, events };
+      if (last === undefined) return mount;
+      // Numbers start again when a mount's engine does; what an earlier run left is here then already.
+      const after = newest < last ? -1 : last;
+      return { ...mount, events: mount.events.filter((event) => event.sequence > after) };
     });
     this.add({ mounts: fresh });
-    return fresh;
+    return fresh.map((mount) => ({ ...mount, events: mount.events.filter(isOfThisRun) }));
   }
 
   clear(): void {
@@ -193,4 +194,9 @@ export function filterRows(rows: readonly FeedRow[], filter: FeedFilter): readon
         row.path.toLowerCase().includes(path) ||
         row.toPath?.toLowerCase().includes(path) === true),
   );
+}
+
+/** Earlier ones are listed, but raise no alert again. */
+function isOfThisRun({ sequence }: ActivityEvent): boolean {
+  return sequence >= 0;
 }
