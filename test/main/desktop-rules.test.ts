@@ -34,6 +34,16 @@ test('the icons in the tree are what the script makes of the drawings', async ()
   }
 });
 
+test('only the IPC host takes messages, only the preload sends them, and the shell stays thin', async () => {
+  const electronDir = join(rootDir, 'src/main/electron');
+  for (const name of await readdir(electronDir)) {
+    const text = await readFile(join(electronDir, name), 'utf8');
+    assert.equal(/\bipcMain\.|\bimport \{[^}]*\bipcMain\b/.test(text), name === 'ipc-host.ts', name);
+    assert.ok(!text.includes('ipcRenderer'), name);
+    assert.ok(text.split('\n').length <= 200, `${name} is not thin any more`);
+  }
+});
+
 test('the app finds its files from the source, from the build and from inside the packed app', () => {
   for (const [place, root] of [
     ['file:///app/src/main/app-files.ts', '/app'],
