@@ -20,7 +20,7 @@ export interface TrayShellOptions {
 }
 
 /** An open menu that is replaced all the time cannot be read. */
-const redrawEveryMs = 500;
+const redrawEveryMs = 300;
 
 export class TrayShell {
   readonly #options: TrayShellOptions;
@@ -28,6 +28,7 @@ export class TrayShell {
   readonly #redraw = (): void => this.changed();
   #menu: Menu | null = null;
   #drawn = '';
+  #drawnAt = 0;
   #imageName = '';
   #timer: Timer | null = null;
   #faceTimer: Timer | null = null;
@@ -44,7 +45,9 @@ export class TrayShell {
 
   /** Draws soon; many changes at once are drawn once. */
   changed(): void {
-    this.#timer ??= this.#options.clock.schedule(redrawEveryMs, () => {
+    const { clock } = this.#options;
+    const waitMs = Math.max(0, this.#drawnAt + redrawEveryMs - clock.monotonic());
+    this.#timer ??= clock.schedule(waitMs, () => {
       this.#timer = null;
       this.#draw();
     });
@@ -58,6 +61,7 @@ export class TrayShell {
   }
 
   #draw(): void {
+    this.#drawnAt = this.#options.clock.monotonic();
     this.#drawFace();
     const entries = this.#options.menu();
     const drawn = JSON.stringify(entries);
