@@ -40,7 +40,7 @@ function runTests(node, suites) {
     .filter((suite) => !lateSuites.includes(suite))
     .flatMap((suite) => testFiles(join('test', suite)));
   const late = lateSuites.filter((suite) => chosen.includes(suite));
-  const flags = [...nodeFlags, '--test', '--test-timeout=600000'];
+  const flags = [...nodeFlags, '--test', '--test-timeout=1200000'];
   if (early.length > 0) {
     say(`running ${early.length} test files …`);
     runOrExit(node, [...flags, '--test-concurrency=2', ...early]);

@@ -99,7 +99,7 @@ export async function runInGuest(
     ];
     await writeFile(initPath, lines.join('\n'));
     await chmod(initPath, 0o755);
-    const log = await boot(initPath, options.memoryMb ?? 2048, options.timeoutMs ?? 480_000);
+    const log = await boot(initPath, options.memoryMb ?? 2048, options.timeoutMs ?? 900_000);
     const checks = await readFile(join(shareDir, 'checks'), 'utf8').catch(() => '');
     return {
       checks: checks
