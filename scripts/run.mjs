@@ -191,6 +191,9 @@ switch (command) {
   case 'soak':
     runOrExit(node, [...nodeFlags, 'test/soak/soak.ts', ...rest]);
     break;
+  case 'bench':
+    runOrExit(node, [...nodeFlags, 'bench/bench.ts', ...rest]);
+    break;
   case 'check':
     check(node);
     break;
