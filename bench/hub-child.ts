@@ -1,6 +1,7 @@
 // The embedded Hub in a process of its own (child.ts). What a benchmark wants in it is put there by functions of the benchmark's own
 // modules that run in that process and take the Hub from here.
 
+import { generate, type ContentKind } from './content.ts';
 import { startLocalHub, type LocalHub, type LocalHubOptions } from '../src/hub-local/local-hub.ts';
 
 let opened: LocalHub | null = null;
@@ -35,53 +36,4 @@ export async function putGenerated(files: readonly GeneratedFile[]): Promise<voi
     content.createBucket(file.bucket);
     await content.putFile(file.bucket, file.path, generate(file.kind, file.sizeBytes, file.seed));
   }
-}
-
-/** `random`: nothing compresses it; `text`: words, about 2.5 to 1. */
-export type ContentKind = 'random' | 'text';
-
-/** The same bytes for the same arguments, in every process. */
-export function generate(kind: ContentKind, sizeBytes: number, seed: number): Buffer {
-  const bytes = Buffer.allocUnsafeSlow(Math.ceil(sizeBytes / 4) * 4);
-  if (kind === 'random') fillRandom(bytes, seed);
-  else fillText(bytes, seed);
-  return bytes.subarray(0, sizeBytes);
-}
-
-function fillRandom(bytes: Buffer, seed: number): void {
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-  let state = nonZero(seed);
-  for (let at = 0; at < words.length; at += 1) {
-    state = next(state);
-    words[at] = state;
-  }
-}
-
-function fillText(bytes: Buffer, seed: number): void {
-  let state = nonZero(seed);
-  const words = Array.from({ length: 4096 }, () => {
-    state = next(state);
-    return Buffer.from(`${(state >>> 0).toString(36).slice(0, 2 + ((state >>> 5) % 6))} `);
-  });
-  for (let at = 0; at < bytes.length;) {
-    state = next(state);
-    // Squared: few words are frequent, most are rare, as in a language.
-    const position = (state >>> 8) / 2 ** 24;
-    const word = words[Math.floor(position * position * words.length)] ?? words[0];
-    if (word === undefined) return;
-    at += word.copy(bytes, at);
-  }
-}
-
-function nonZero(seed: number): number {
-  return Math.imul(seed + 1, 0x9e37_79b1) | 1;
-}
-
-/** xorshift32 */
-function next(state: number): number {
-  let x = state;
-  x ^= x << 13;
-  x ^= x >>> 17;
-  x ^= x << 5;
-  return x;
 }

@@ -1,8 +1,8 @@
 // Runs groups of rows: opens each, throws the warm-up runs away, keeps every figure of the others. Knows nothing of what is measured.
 
 import type { BenchGroup, BenchValue } from './row.ts';
-import { VerificationError } from './row.ts';
 import { collect, judge, type Series, type Verdict } from './statistics.ts';
+import { VerificationError } from './row.ts';
 import { BenchWorld, type WorldOptions } from './world.ts';
 
 export interface RunOptions extends WorldOptions {
