@@ -58,22 +58,34 @@ export class ChunkBodyDecoder {
 
   /** The result is borrowed until the next call, or is `body` itself. */
   decode(header: ChunkHeader, body: Uint8Array): Uint8Array {
-    if (body.length !== header.storedBytes) throw new XetFormatError('Chunk: its data is cut off');
     if (header.scheme === schemeStored) {
-      if (header.storedBytes !== header.plainBytes) {
-        throw new XetFormatError('Chunk: stored data has another length than its plain data');
-      }
+      checkBody(header, body);
       return body;
     }
     const plain = this.#plain.subarray(0, header.plainBytes);
-    if (header.scheme === schemeLz4) {
-      lz4FrameDecode(body, plain);
-      return plain;
-    }
-    const grouped = this.#grouped.subarray(0, header.plainBytes);
-    lz4FrameDecode(body, grouped);
-    bg4Join(grouped, plain);
+    this.decodeTo(header, body, plain);
     return plain;
+  }
+
+  /** `plain` has the length that the header says. */
+  decodeTo(header: ChunkHeader, body: Uint8Array, plain: Uint8Array): void {
+    checkBody(header, body);
+    if (header.scheme === schemeStored) {
+      plain.set(body);
+    } else if (header.scheme === schemeLz4) {
+      lz4FrameDecode(body, plain);
+    } else {
+      const grouped = this.#grouped.subarray(0, header.plainBytes);
+      lz4FrameDecode(body, grouped);
+      bg4Join(grouped, plain);
+    }
+  }
+}
+
+function checkBody(header: ChunkHeader, body: Uint8Array): void {
+  if (body.length !== header.storedBytes) throw new XetFormatError('Chunk: its data is cut off');
+  if (header.scheme === schemeStored && header.storedBytes !== header.plainBytes) {
+    throw new XetFormatError('Chunk: stored data has another length than its plain data');
   }
 }
 
