@@ -19,15 +19,23 @@ interface Blocks extends Amount {
   /** `sequential` begins again at the end of the file. */
   readonly order: 'sequential' | 'random';
   readonly seed: number;
+  /** Where a sequential order begins; 0 if missing. */
+  readonly firstBlock?: number;
+}
+
+interface Content {
+  readonly kind: ContentKind;
+  readonly seed: number;
 }
 
 export type LoadSpec =
   | (Blocks & {
       readonly kind: 'read';
       /** What the file holds; null: only lengths are checked. */
-      readonly expected: { readonly kind: ContentKind; readonly seed: number } | 'written' | null;
+      readonly expected: Content | 'written' | null;
     })
-  | (Blocks & { readonly kind: 'write'; readonly stable: 0 | 2 })
+  /** Without `content` a few megabytes again and again. */
+  | (Blocks & { readonly kind: 'write'; readonly stable: 0 | 2; readonly content?: Content })
   | (Amount & { readonly kind: 'getattr'; readonly file: Uint8Array; readonly fileBytes: number })
   | (Amount & { readonly kind: 'access'; readonly file: Uint8Array })
   | (Amount & { readonly kind: 'commit'; readonly file: Uint8Array })
@@ -183,6 +191,7 @@ function readWorkload(spec: LoadSpec & { readonly kind: 'read' }): Workload {
 function writeWorkload(spec: LoadSpec & { readonly kind: 'write' }): Workload {
   const { blockBytes } = spec;
   const offsets = offsetsOf(spec);
+  const dataAt = spec.content === undefined ? writtenAt : contentAt(spec.content, spec.fileBytes);
   return {
     ...{ program: NFS_PROGRAM, version: NFS_V3, procedure: nfs3Procedures.WRITE.number },
     ...{ count: spec.count, depth: spec.depth, lookedAtBytes: shortResultBytes },
@@ -193,7 +202,7 @@ function writeWorkload(spec: LoadSpec & { readonly kind: 'write' }): Workload {
       out.uint32(blockBytes);
       out.uint32(spec.stable);
       out.uint32(blockBytes);
-      return writtenAt(offset, blockBytes);
+      return dataAt(offset, blockBytes);
     },
     check(results) {
       checkStatus(results, 'WRITE');
@@ -207,7 +216,7 @@ function writeWorkload(spec: LoadSpec & { readonly kind: 'write' }): Workload {
 }
 
 /** Whole blocks of the file. */
-function offsetsOf({ count, fileBytes, blockBytes, order, seed }: Blocks): Float64Array {
+function offsetsOf({ count, fileBytes, blockBytes, order, seed, firstBlock = 0 }: Blocks): Float64Array {
   const blocks = Math.floor(fileBytes / blockBytes);
   const offsets = new Float64Array(count);
   let state = seed | 1;
@@ -215,7 +224,8 @@ function offsetsOf({ count, fileBytes, blockBytes, order, seed }: Blocks): Float
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;
-    offsets[index] = (order === 'sequential' ? index % blocks : (state >>> 0) % blocks) * blockBytes;
+    offsets[index] =
+      (order === 'sequential' ? (firstBlock + index) % blocks : (state >>> 0) % blocks) * blockBytes;
   }
   return offsets;
 }
@@ -238,7 +248,14 @@ function expectation(
   const { expected } = spec;
   if (expected === null) return null;
   if (expected === 'written') return writtenAt;
-  const content = contentOf(expected.kind, spec.fileBytes, expected.seed);
+  return contentAt(expected, spec.fileBytes);
+}
+
+function contentAt(
+  { kind, seed }: Content,
+  fileBytes: number,
+): (offset: number, count: number) => Uint8Array {
+  const content = contentOf(kind, fileBytes, seed);
   return (offset, count) => content.subarray(offset, offset + count);
 }
 
