@@ -190,6 +190,15 @@ export class UploadNames implements NamespaceForUploads, InodeContentView {
     tree.afterCommit(() => this.#relist(lost));
   }
 
+  noteSent(paths: readonly string[]): void {
+    for (const path of paths) {
+      const segments = path.split('/');
+      const name = segments.pop() ?? '';
+      const { slot, isExact } = directoryAt(this.#context, segments);
+      if (isExact) this.#context.noteLocalChange(this.#context.tree.index.inoOf(slot), name);
+    }
+  }
+
   relist(paths: readonly string[]): void {
     const directories = new Set<number>();
     for (const path of paths) {

@@ -144,6 +144,8 @@ export interface NamespaceForUploads {
    * had one. Calls `ContentStore.forget` itself. Inside the caller's transaction.
    */
   noteDiscarded(ino: number): void;
+  /** What was sent has changed these paths on the Hub: what was listed before is not believed about them. */
+  noteSent(paths: readonly string[]): void;
   /** What the Hub has at these paths is not what was believed (a logged operation was given up, a move met other files): list their folders again soon. */
   relist(paths: readonly string[]): void;
 }

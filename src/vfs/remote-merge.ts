@@ -5,6 +5,7 @@
 import type { RemoteEntry, RemoteStore } from '../hub/remote-store.ts';
 import { inodeFlag } from './inode-columns.ts';
 import type { NamespaceContext } from './namespace-context.ts';
+import { RecentChanges } from './recent-changes.ts';
 import {
   addRemote,
   applyRemoteFile,
@@ -18,9 +19,6 @@ import {
 export const rowsPerTurn = 200;
 const namesPerTurn = 2_000;
 const pathsPerStat = 500;
-/** For this long a name that went away here is asked for before a listing brings it back. */
-const memoryOfChangesMs = 600_000;
-const mostRememberedChanges = 20_000;
 
 export interface MergeResult {
   readonly added: number;
@@ -62,31 +60,17 @@ const mostSamples = 50;
 export class RemoteMerge {
   readonly #context: NamespaceContext;
   readonly #remote: RemoteStore;
-  /** Names changed here, by folder, with the monotonic time. */
-  readonly #changes = new Map<string, number>();
-  #changeCount = 0;
+  readonly #changes: RecentChanges;
 
   constructor(context: NamespaceContext, remote: RemoteStore) {
     this.#context = context;
     this.#remote = remote;
+    this.#changes = new RecentChanges(context.clock);
   }
 
   /** A program, or the upload queue, changed what the name means. */
   noteLocalChange(directory: number, remoteName: string): void {
-    const key = `${directory}/${remoteName}`;
-    this.#changes.delete(key);
-    this.#changes.set(key, this.#context.clock.monotonic());
-    this.#changeCount += 1;
-    if (this.#changes.size <= mostRememberedChanges) return;
-    for (const oldest of this.#changes.keys()) {
-      this.#changes.delete(oldest);
-      break;
-    }
-  }
-
-  #changedHere(directory: number, remoteName: string): boolean {
-    const at = this.#changes.get(`${directory}/${remoteName}`);
-    return at !== undefined && this.#context.clock.monotonic() - at < memoryOfChangesMs;
+    this.#changes.add(directory, remoteName);
   }
 
   /** Nothing is believed about a path with work still to be done. */
@@ -165,7 +149,7 @@ export class RemoteMerge {
       const path = tree.remotePathOfDirectory(slot);
       if (this.#isPending(path === '' ? name : `${path}/${name}`, pass.tally)) return false;
     }
-    if (this.#changedHere(pass.directory, name)) {
+    if (this.#changes.has(pass.directory, name)) {
       (isDirectory ? pass.doubtfulDirectories : pass.doubtfulFiles).add(name);
       return false;
     }
@@ -225,7 +209,7 @@ export class RemoteMerge {
       const asked = names
         .slice(start, start + pathsPerStat)
         .filter((name) => !this.#isPending(prefix + name, tally));
-      const changesBefore = this.#changeCount;
+      const changesBefore = this.#changes.count;
       const found = new Map<string, RemoteEntry>();
       for (const file of await this.#remote.stat(
         asked.map((name) => prefix + name),
@@ -240,9 +224,8 @@ export class RemoteMerge {
           tally.isPartial = true;
           return;
         }
-        const isQuiet = this.#changeCount === changesBefore;
         const some = asked.slice(from, from + rowsPerTurn / 2);
-        this.#applySome(slot, prefix, some, found, isQuiet, tally);
+        this.#applySome(slot, prefix, some, found, changesBefore, tally);
         await nextTurn();
       }
     }
@@ -253,7 +236,7 @@ export class RemoteMerge {
     prefix: string,
     names: readonly string[],
     found: ReadonlyMap<string, RemoteEntry>,
-    isQuiet: boolean,
+    changesBefore: number,
     tally: Tally,
   ): void {
     const { tree } = this.#context;
@@ -262,7 +245,7 @@ export class RemoteMerge {
       for (const name of names) {
         // Something changed here while the Hub was asked: the next round looks at it again.
         if (this.#isPending(prefix + name, tally)) continue;
-        if (!isQuiet && this.#changedHere(tree.index.inoOf(slot), name)) {
+        if (this.#changes.hasSince(changesBefore, tree.index.inoOf(slot), name)) {
           tally.isPartial = true;
           continue;
         }
@@ -291,6 +274,7 @@ export class RemoteMerge {
     for (const name of pass.doubtfulDirectories) {
       const isFree = (): boolean => !this.#isPending(prefix + name, pass.tally);
       if (!isFree()) continue;
+      const changesBefore = this.#changes.count;
       const exists = await this.#existsDirectory(prefix + name, pass.signal);
       const { tree } = this.#context;
       const slot = tree.index.slotOf(pass.directory);
@@ -304,7 +288,7 @@ export class RemoteMerge {
         this.#count(pass.tally, 'added', slot, name);
       } else if (!exists && entry !== -1) {
         this.#count(pass.tally, 'removed', slot, name);
-        await this.#removeTree(tree.index.inoOf(tree.index.inodeOf(entry)), pass.tally);
+        await this.#removeTree(tree.index.inoOf(tree.index.inodeOf(entry)), changesBefore, pass.tally);
       }
     }
   }
@@ -314,8 +298,8 @@ export class RemoteMerge {
     return false;
   }
 
-  /** Removes everything clean below a folder that the Hub has no more, and the folder if nothing is left. */
-  async #removeTree(directory: number, tally: Tally): Promise<void> {
+  /** Removes everything clean below a folder that the Hub had no more, and the folder if nothing is left. */
+  async #removeTree(directory: number, changesBefore: number, tally: Tally): Promise<void> {
     const { tree } = this.#context;
     for (let after = 0, isDone = false; !isDone;) {
       const slot = tree.index.slotOf(directory);
@@ -334,13 +318,18 @@ export class RemoteMerge {
       tree.transaction(() => {
         for (const entry of files) {
           if (this.#isPending(tree.remotePath(entry), tally)) continue;
-          const applied = applyRemoteFile(this.#context, slot, tree.index.remoteNameOf(entry), null);
+          const name = tree.index.remoteNameOf(entry);
+          if (this.#changes.hasSince(changesBefore, directory, name)) {
+            tally.isPartial = true;
+            continue;
+          }
+          const applied = applyRemoteFile(this.#context, slot, name, null);
           if (applied === 'postponed') tally.postponed.push('');
         }
         if (files.length > 0) tree.touchDirectory(slot);
       });
       await nextTurn();
-      for (const child of directories) await this.#removeTree(child, tally);
+      for (const child of directories) await this.#removeTree(child, changesBefore, tally);
     }
     this.removeIfEmpty(directory);
   }

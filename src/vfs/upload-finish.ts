@@ -1,4 +1,5 @@
-// Writes down that a batch reached the Hub, in one transaction: log, namespace, content and queue agree after any crash. Names may have changed while the request was under way; what that needs is logged here.
+// Writes down that a batch reached the Hub, in one transaction: log, namespace, content and queue agree after any crash. Names
+// may have changed while the request was under way; what that needs is logged here.
 
 import type { ContentRef } from '../hub/remote-store.ts';
 import type { ReadyContent, PendingFile } from './upload-files.ts';
@@ -32,6 +33,7 @@ export function finishGroup(
     if (batch.unfinished.has(ready.ino)) parts.database.afterCommit(() => backToReady(file, parts));
     else finishContent(ready, file, batch, parts);
   }
+  parts.namespace.noteSent(group.paths.map(({ path }) => path));
   parts.database.afterCommit(() => {
     for (const operation of group.operations) {
       if (operation.type === 'move') {

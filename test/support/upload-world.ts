@@ -377,6 +377,9 @@ export class UploadWorld implements NamespaceForUploads, InodeContentView {
     if (inode.base === null) for (const path of this.#pathsOf(ino)) this.state.entries.delete(path);
   }
 
+  /** Listings are nobody's business here. */
+  noteSent(): void {}
+
   relist(paths: readonly string[]): void {
     this.relisted.push(...paths);
   }
