@@ -3,7 +3,8 @@
 import { resolve } from 'node:path';
 import type { MountView } from '../shared/model.ts';
 import type { Command } from './command.ts';
-import { formatBytes, formatCount } from './output.ts';
+import { formatBytes } from '../shared/bytes.ts';
+import { formatCount } from './output.ts';
 import { connect, connectOrStart } from './start-host.ts';
 import { requiredTarget, targetOf } from './target.ts';
 

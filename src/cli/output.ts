@@ -28,20 +28,6 @@ function widthOf(text: string): number {
   return width;
 }
 
-const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
-
-/** Decimal, as the Hub shows sizes. */
-export function formatBytes(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  const digits = unit === 0 || value >= 100 ? 0 : 1;
-  return `${value.toFixed(digits)} ${units[unit] ?? ''}`;
-}
-
 export function formatCount(count: number, one: string, many: string): string {
   return `${count} ${count === 1 ? one : many}`;
 }

@@ -1,18 +1,6 @@
 // Numbers as the tray, the dialogs and the notifications say them in English. Pure; the panel has its own words.
 
-const units = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
-
-/** Decimal units, as Finder and Files show them. */
-export function sayBytes(bytes: number): string {
-  if (bytes < 1000) return bytes === 1 ? '1 byte' : `${Math.round(bytes)} bytes`;
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[unit] ?? ''}`;
-}
+import { formatBytes } from '../shared/bytes.ts';
 
 export function sayCount(count: number, one: string, many: string): string {
   return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`;
@@ -21,7 +9,7 @@ export function sayCount(count: number, one: string, many: string): string {
 /** Local changes that are not on the Hub: `3 changes (1.2 MB)`. */
 export function sayUnsent({ files, bytes }: { readonly files: number; readonly bytes: number }): string {
   const changes = sayCount(files, 'change', 'changes');
-  return bytes === 0 ? changes : `${changes} (${sayBytes(bytes)})`;
+  return bytes === 0 ? changes : `${changes} (${formatBytes(bytes)})`;
 }
 
 /** Rounded up: nobody is told less than it takes. */

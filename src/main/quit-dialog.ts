@@ -2,7 +2,8 @@
 // words and the meaning of each button come out. `quit-flow.ts` decides when to ask.
 
 import type { HostState, MountView } from '../shared/model.ts';
-import { sayBytes, sayDuration, sayUnsent } from './amounts.ts';
+import { formatBytes } from '../shared/bytes.ts';
+import { sayDuration, sayUnsent } from './amounts.ts';
 import type { Question } from './question.ts';
 import { totalPending } from './tray-icon.ts';
 
@@ -53,5 +54,5 @@ function estimate(unsent: readonly MountView[], uploadRate: number | null): stri
   const { bytes } = totalPending(unsent);
   if (bytes === 0) return 'Sending them takes a few seconds.';
   if (uploadRate === null || uploadRate <= 0) return 'How long that takes is not known yet.';
-  return `At ${sayBytes(uploadRate)} a second that takes about ${sayDuration((bytes / uploadRate) * 1000)}.`;
+  return `At ${formatBytes(uploadRate)} a second that takes about ${sayDuration((bytes / uploadRate) * 1000)}.`;
 }

@@ -128,7 +128,7 @@ describe('with a host on the embedded Hub', () => {
       .split('\n')
       .map((text) => JSON.parse(text) as { kind: string; path: string });
     assert.ok(events.some((event) => event.kind === 'WRITE' && event.path === 'from-cli.txt'));
-    assert.match((await line.run(['activity', source])).out, /WRITE .*from-cli\.txt {2}5 B/);
+    assert.match((await line.run(['activity', source])).out, /WRITE .*from-cli\.txt {2}5 bytes/);
     assert.match((await line.run(['pending'])).out, /from-cli\.txt|Nothing is pending/);
     const flush = await line.run(['flush', source]);
     assert.equal(flush.code, 0, flush.err);

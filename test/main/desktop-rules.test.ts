@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { makeAssets } from '../../scripts/make-assets.ts';
-import { sayBytes, sayDuration, sayUnsent } from '../../src/main/amounts.ts';
+import { sayDuration, sayUnsent } from '../../src/main/amounts.ts';
 import { findAppFiles } from '../../src/main/app-files.ts';
 import { autostartEntry, autostartPath } from '../../src/main/autostart-entry.ts';
 import { externalTarget } from '../../src/main/external-link.ts';
@@ -181,16 +181,6 @@ test('updates are installed by the app where it can, told of where a package man
 });
 
 test('amounts read as a person says them', () => {
-  assert.deepEqual([0, 1, 999, 1000, 9_949, 12_345, 999_500, 2 ** 50].map(sayBytes), [
-    '0 bytes',
-    '1 byte',
-    '999 bytes',
-    '1.0 kB',
-    '9.9 kB',
-    '12 kB',
-    '1.0 MB',
-    '1.1 PB',
-  ]);
   assert.equal(sayUnsent({ files: 1, bytes: 0 }), '1 change');
   assert.deepEqual([1, 11_000, 59_000, 61_000, 3_599_000, 3 * 3600_000, 72 * 3600_000].map(sayDuration), [
     'a few seconds',

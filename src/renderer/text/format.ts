@@ -1,20 +1,7 @@
 // Numbers, sizes, times and names as a person reads them. Pure; English words come from strings.ts.
 
+import { formatBytes } from '../../shared/bytes.ts';
 import { strings } from './strings.ts';
-
-const units = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
-
-/** Decimal units, as Finder and Files show them. */
-export function formatBytes(bytes: number): string {
-  if (bytes < 1000) return bytes === 1 ? '1 byte' : `${Math.round(bytes)} bytes`;
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < units.length - 1) {
-    value /= 1000;
-    unit += 1;
-  }
-  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
-}
 
 export function formatRate(bytesPerSecond: number): string {
   return `${formatBytes(bytesPerSecond)}/s`;

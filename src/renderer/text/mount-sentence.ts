@@ -2,7 +2,8 @@
 // rows; the tray has its own words.
 
 import type { MountView } from '../../shared/model.ts';
-import { formatBytes, formatRate, formatUntil } from './format.ts';
+import { formatBytes } from '../../shared/bytes.ts';
+import { formatRate, formatUntil } from './format.ts';
 import { strings } from './strings.ts';
 
 /** Distinct shapes, not only colours. */

@@ -6,7 +6,8 @@ import { Button } from '../parts/button.tsx';
 import { usePanel } from '../parts/panel-context.ts';
 import type { FeedRow } from '../store/activity-feed.ts';
 import type { FileChain } from '../store/file-chains.ts';
-import { formatBytes, formatClock, formatDuration } from '../text/format.ts';
+import { formatBytes } from '../../shared/bytes.ts';
+import { formatClock, formatDuration } from '../text/format.ts';
 import { strings } from '../text/strings.ts';
 
 const words = strings.activity;

@@ -2,7 +2,8 @@
 
 import { Sparkline } from '../parts/sparkline.tsx';
 import { useNow, usePanel, usePanelState } from '../parts/panel-context.ts';
-import { formatBytes, formatRate } from '../text/format.ts';
+import { formatBytes } from '../../shared/bytes.ts';
+import { formatRate } from '../text/format.ts';
 import { strings } from '../text/strings.ts';
 
 const words = strings.activity;

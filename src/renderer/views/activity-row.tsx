@@ -21,7 +21,8 @@ import type { LucideIcon } from 'lucide-react';
 import { memo } from 'react';
 import type { ActivityKind } from '../../shared/activity.ts';
 import type { FeedRow } from '../store/activity-feed.ts';
-import { formatBytes, formatClock, formatDuration, formatRate, splitSource } from '../text/format.ts';
+import { formatBytes } from '../../shared/bytes.ts';
+import { formatClock, formatDuration, formatRate, splitSource } from '../text/format.ts';
 import { strings } from '../text/strings.ts';
 
 const icons: Readonly<Record<ActivityKind, LucideIcon>> = {

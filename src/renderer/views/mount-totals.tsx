@@ -3,7 +3,8 @@
 import { ChevronRight } from 'lucide-react';
 import { Button, Disclosure, DisclosurePanel } from 'react-aria-components';
 import type { Counters } from '../../shared/activity.ts';
-import { formatBytes, formatCount } from '../text/format.ts';
+import { formatBytes } from '../../shared/bytes.ts';
+import { formatCount } from '../text/format.ts';
 import { strings } from '../text/strings.ts';
 
 export function MountTotals({ counters }: { readonly counters: Counters }) {

@@ -6,7 +6,8 @@ import type { PendingEntry } from '../../shared/model.ts';
 import { Button } from '../parts/button.tsx';
 import { ProblemNote } from '../parts/notes.tsx';
 import { useAction, usePanel } from '../parts/panel-context.ts';
-import { formatBytes, formatIn, splitSource } from '../text/format.ts';
+import { formatBytes } from '../../shared/bytes.ts';
+import { formatIn, splitSource } from '../text/format.ts';
 import { strings } from '../text/strings.ts';
 
 const words = strings.pending;

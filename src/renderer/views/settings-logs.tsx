@@ -6,7 +6,7 @@ import type { LogExport } from '../../shared/model.ts';
 import { Button } from '../parts/button.tsx';
 import { ProblemNote } from '../parts/notes.tsx';
 import { useAction, usePanel } from '../parts/panel-context.ts';
-import { formatBytes } from '../text/format.ts';
+import { formatBytes } from '../../shared/bytes.ts';
 import { strings } from '../text/strings.ts';
 
 const words = strings.settings;

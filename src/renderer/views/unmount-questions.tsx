@@ -4,7 +4,8 @@ import type { MountView, Problem } from '../../shared/model.ts';
 import { Button } from '../parts/button.tsx';
 import { Question } from '../parts/dialog.tsx';
 import { usePanelState } from '../parts/panel-context.ts';
-import { formatBytes, splitSource } from '../text/format.ts';
+import { formatBytes } from '../../shared/bytes.ts';
+import { splitSource } from '../text/format.ts';
 import { strings } from '../text/strings.ts';
 
 export type UnmountStep =
