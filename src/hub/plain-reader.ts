@@ -48,7 +48,7 @@ export class PlainReader {
       readBody(answer, maxWholeBytes, what),
     );
     if (bytes.length !== content.sizeBytes || !isContent(content, bytes)) throw changedError(request);
-    sink(0, bytes);
+    await sink(0, bytes);
   }
 
   async #readRange(request: PlainReadRequest): Promise<void> {
@@ -70,11 +70,18 @@ export class PlainReader {
           throw changedError(request);
         }
         at = start;
-        await answer.consume((bytes) => {
-          if (at + bytes.length > end) throw badAnswerError(what, 'more bytes than asked for');
-          sink(at, bytes);
-          at += bytes.length;
-        });
+        const waits: Promise<void>[] = [];
+        try {
+          await answer.consume((bytes) => {
+            if (at + bytes.length > end) throw badAnswerError(what, 'more bytes than asked for');
+            const waiting = sink(at, bytes);
+            if (waiting !== undefined) waits.push(waiting);
+            at += bytes.length;
+          });
+        } finally {
+          await Promise.allSettled(waits);
+        }
+        await Promise.all(waits);
         if (at !== end) throw badAnswerError(what, 'fewer bytes than asked for');
       },
     );

@@ -100,9 +100,10 @@ export type RemoteEntry = RemoteFile | RemoteDirectory;
 
 /**
  * Receives decoded, verified plain bytes of a content at `offset`. Pieces may come out of order and may lie
- * outside the asked range (whole chunks are delivered). `bytes` is valid only until the call returns.
+ * outside the asked range (whole chunks are delivered). `bytes` is valid until the call returns, or until the promise it returns
+ * settles; meanwhile more may be delivered, in bounds.
  */
-export type ContentSink = (offset: number, bytes: Uint8Array) => void;
+export type ContentSink = (offset: number, bytes: Uint8Array) => void | Promise<void>;
 
 export interface FetchOptions {
   readonly signal?: AbortSignal;

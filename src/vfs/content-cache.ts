@@ -10,6 +10,8 @@ import { cacheFolderOf, cachePathOf, sweepCacheFolder } from './cache-folder.ts'
 import type { CacheOrigin, EvictionCandidate } from './cache-index.ts';
 import { evictOldest, excessBytes } from './cache-limits.ts';
 import { adoptedEntry, emptyEntry } from './cached-content.ts';
+import { CacheWriter } from './cache-writer.ts';
+import type { StoreOutcome } from './cache-writer.ts';
 import type { CachedContent, ContentCacheOptions } from './cached-content.ts';
 import { ExtentMap } from './extents.ts';
 import type { MaybePromise } from './file-system.ts';
@@ -24,18 +26,28 @@ const entryLimit = 4096;
 
 export class ContentCache {
   readonly #options: ContentCacheOptions;
+  readonly #writer: CacheWriter;
   readonly #entries = new Map<string, CachedContent>();
   readonly #unrecorded = new Set<CachedContent>();
   readonly #used = new Set<CachedContent>();
   #timer: Timer | null = null;
   #recording: Promise<void> | null = null;
   #usedBytes: number;
-  /** The last store failed: told once in the log. */
-  #full = false;
   #closed = false;
 
   constructor(options: ContentCacheOptions) {
     this.#options = options;
+    this.#writer = new CacheWriter({
+      create: (entry) => this.#create(entry),
+      stored: (entry, start, end) => {
+        entry.extents.add(start, end);
+        entry.unrecorded.add(start, end);
+        this.#unrecorded.add(entry);
+        this.#schedule();
+      },
+      lose: (entry) => this.#lose(entry),
+      log: options.log,
+    });
     this.#usedBytes = options.index.usedBytes();
   }
 
@@ -108,24 +120,12 @@ export class ContentCache {
 
   /** Whether the bytes were stored: false where this disk has no room, and nothing changed then. */
   store(entry: CachedContent, offset: number, bytes: Uint8Array): boolean {
-    if (entry.extents.covers(offset, offset + bytes.length)) return true;
-    try {
-      entry.file ??= this.#create(entry);
-      entry.file.write(bytes, offset);
-    } catch (error) {
-      // Another mount evicted it: the next bytes go to a new file.
-      if (errnoOf(error) === 'ENOENT') this.#lose(entry);
-      if (!this.#full)
-        this.#options.log.warn('the cache cannot store bytes', { cause: errnoOf(error) ?? String(error) });
-      this.#full = true;
-      return false;
-    }
-    this.#full = false;
-    entry.extents.add(offset, offset + bytes.length);
-    entry.unrecorded.add(offset, offset + bytes.length);
-    this.#unrecorded.add(entry);
-    this.#schedule();
-    return true;
+    return this.#writer.store(entry, offset, bytes);
+  }
+
+  /** Like `store`, much off the serving thread: `bytes` is borrowed until it is done. */
+  storeLater(entry: CachedContent, offset: number, bytes: Uint8Array): MaybePromise<StoreOutcome> {
+    return this.#writer.storeLater(entry, offset, bytes);
   }
 
   noteUse(entry: CachedContent): void {

@@ -22,3 +22,11 @@ export function copyToWaiter(waiter: FetchWaiter, offset: number, bytes: Uint8Ar
   waiter.target.set(bytes.subarray(start - offset, end - offset), waiter.targetOffset + start - waiter.start);
   waiter.copied.add(start, end);
 }
+
+/** Whether `extents` and what was copied have all that the waiter wants of [from, to). */
+export function hasAll(waiter: FetchWaiter, extents: ExtentMap, from = 0, to = Infinity): boolean {
+  const start = Math.max(waiter.start, from);
+  const end = Math.min(waiter.end, to);
+  if (waiter.copied.count === 0) return extents.covers(start, end);
+  return waiter.copied.gaps(start, end).every((gap) => extents.covers(gap.start, gap.end));
+}

@@ -143,6 +143,17 @@ export class HandlePool {
     }
   }
 
+  /** pwrite of all of `data` off this thread; `data` is borrowed until it is done. */
+  async writeLater(file: PooledFile, data: Uint8Array, position: number): Promise<void> {
+    await this.withWritable(file, async (descriptor) => {
+      let done = 0;
+      while (done < data.length) {
+        done += await this.#disk.writeLater(descriptor, data, done, data.length - done, position + done);
+      }
+    });
+    file.create = false;
+  }
+
   /** Runs `work` with a pinned descriptor that is open for writing. */
   async withWritable<T>(file: PooledFile, work: (descriptor: number) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {

@@ -5,13 +5,14 @@
 import type { ByteRange, ContentRef, RemoteStore } from '../hub/remote-store.ts';
 import type { Clock, Log, Timer } from '../shared/log.ts';
 import { localRanges, readLocal } from './cache-origin.ts';
+import type { StoreOutcome } from './cache-writer.ts';
 import type { CachedContent } from './cached-content.ts';
 import type { ContentCache } from './content-cache.ts';
 import { ExtentMap } from './extents.ts';
 import type { FetchBudget, FetchTicket } from './fetch-budget.ts';
 import { FetchJob } from './fetch-job.ts';
 import type { FetchOutcome, FetchPriority } from './fetch-job.ts';
-import { copyToWaiter } from './fetch-waiter.ts';
+import { copyToWaiter, hasAll } from './fetch-waiter.ts';
 import type { FetchWaiter } from './fetch-waiter.ts';
 import type { MaybePromise } from './file-system.ts';
 import { FsError } from './fs-error.ts';
@@ -328,35 +329,29 @@ export class LazyFile {
     return this.#around.clock.monotonic() - this.#lastInterestMs < interestMs;
   }
 
-  /** Called by the Hub client with bytes that are valid during the call only. */
-  #take(offset: number, bytes: Uint8Array, edit: boolean, ticket: FetchTicket | null): void {
-    if (this.#closed) return;
+  /** Called by the Hub client with bytes that are borrowed until what it returns is settled. */
+  #take(offset: number, bytes: Uint8Array, edit: boolean, ticket: FetchTicket | null): MaybePromise<void> {
+    if (this.#closed) return undefined;
     const { activity, cache } = this.#around;
     activity.count('downloadedBytes', bytes.length);
     if (edit) activity.count('editDownloadedBytes', bytes.length);
     ticket?.delivered(bytes.length);
     this.#failure = null;
     const usable = bytes.subarray(0, Math.max(0, this.content.sizeBytes - offset));
-    const isStored = cache.store(this.#freshEntry(), offset, usable);
+    const storing = cache.storeLater(this.#freshEntry(), offset, usable);
+    if (typeof storing === 'string') return this.#taken(offset, usable, storing);
+    return storing.then((outcome) => this.#taken(offset, usable, outcome));
+  }
+
+  #taken(offset: number, bytes: Uint8Array, outcome: StoreOutcome): void {
     // What cannot be kept is not worth fetching ahead.
-    if (!isStored) this.#readAheadPausedUntilMs = this.#around.clock.monotonic() + failureMemoryMs;
-    const end = offset + usable.length;
+    if (outcome === 'full') this.#readAheadPausedUntilMs = this.#around.clock.monotonic() + failureMemoryMs;
+    const end = offset + bytes.length;
     for (const waiter of [...this.#waiters]) {
       if (waiter.start >= end || offset >= waiter.end) continue;
-      if (!isStored) copyToWaiter(waiter, offset, usable);
-      if (this.#hasAll(waiter)) waiter.settle(null);
+      if (outcome === 'full') copyToWaiter(waiter, offset, bytes);
+      if (hasAll(waiter, this.#entry.extents)) waiter.settle(null);
     }
-  }
-
-  #hasAll(waiter: FetchWaiter, from = waiter.start, to = waiter.end): boolean {
-    const { extents } = this.#entry;
-    if (waiter.copied.count === 0) return extents.covers(from, to);
-    return waiter.copied.gaps(from, to).every(({ start, end }) => extents.covers(start, end));
-  }
-
-  /** Whether the fetch left out some of what the waiter wanted of it. */
-  #isFruitless(job: FetchJob, waiter: FetchWaiter): boolean {
-    return !this.#hasAll(waiter, Math.max(waiter.start, job.start), Math.min(waiter.end, job.end));
   }
 
   #ended(job: FetchJob, ticket: FetchTicket | null, outcome: FetchOutcome): void {
@@ -374,8 +369,10 @@ export class LazyFile {
       return;
     }
     for (const waiter of waiters) {
-      if (this.#hasAll(waiter)) waiter.settle(null);
-      else if (!this.#isFruitless(job, waiter) || waiter.fruitless++ < fruitlessLimit) this.#fetchFor(waiter);
+      const { extents } = this.#entry;
+      if (hasAll(waiter, extents)) waiter.settle(null);
+      else if (hasAll(waiter, extents, job.start, job.end) || waiter.fruitless++ < fruitlessLimit)
+        this.#fetchFor(waiter);
       else
         waiter.settle(
           new FsError('EIO', 'read', { path: this.content.path, message: 'the Hub did not send the bytes' }),

@@ -74,6 +74,12 @@ export class LocalFile extends PooledFile {
     this.#noteHot(position, position + data.length);
   }
 
+  /** All of `data`, off this thread; borrowed until it is done. */
+  async writeLater(data: Uint8Array, position: number): Promise<void> {
+    await this.#pool.writeLater(this, data, position);
+    this.#noteHot(position, position + data.length);
+  }
+
   /** Reads and writes the same bytes in one turn: nobody else's write can be undone by it. `scratch` holds at least `length`. */
   copyWithin(scratch: Uint8Array, position: number, length: number): void {
     this.copyTo(this, scratch, position, length);

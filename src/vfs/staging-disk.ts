@@ -51,6 +51,14 @@ export interface StagingDisk {
     position: number,
   ): Promise<number>;
   write(descriptor: number, data: Uint8Array, dataOffset: number, length: number, position: number): number;
+  /** Off the calling thread. `data` is borrowed until it settles. */
+  writeLater(
+    descriptor: number,
+    data: Uint8Array,
+    dataOffset: number,
+    length: number,
+    position: number,
+  ): Promise<number>;
   truncate(descriptor: number, sizeBytes: number): Promise<void>;
   /** `fdatasync` off the calling thread. */
   syncData(descriptor: number): Promise<void>;
@@ -87,6 +95,14 @@ export const nodeDisk: StagingDisk = {
     });
   },
   write: fs.writeSync,
+  writeLater(descriptor, data, dataOffset, length, position) {
+    return new Promise((resolve, reject) => {
+      fs.write(descriptor, data, dataOffset, length, position, (error, bytesWritten) => {
+        if (error === null) resolve(bytesWritten);
+        else reject(error);
+      });
+    });
+  },
   truncate: (descriptor, sizeBytes) => settle((done) => fs.ftruncate(descriptor, sizeBytes, done)),
   syncData: (descriptor) => settle((done) => fs.fdatasync(descriptor, done)),
   async syncDirectory(path) {

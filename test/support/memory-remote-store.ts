@@ -279,7 +279,7 @@ export class MemoryRemoteStore implements RemoteStore {
       throwIfAborted(options?.signal);
       const piece = bytes.slice(offset, Math.min(end, offset + this.#pieceBytes));
       this.fetchedBytes += piece.length;
-      sink(offset, piece);
+      await sink(offset, piece);
       piece.fill(0xee); // the sink may not keep it
       await Promise.resolve();
     }
