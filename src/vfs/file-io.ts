@@ -4,9 +4,10 @@
 import type { Timer } from '../shared/log.ts';
 import { FsError } from './fs-error.ts';
 import type { Attributes, Change, MaybePromise } from './file-system.ts';
-import { rowOf } from './inode-columns.ts';
+import { inodeFlag, rowOf } from './inode-columns.ts';
 import { checkWriteEnd, noteContentChanged } from './namespace-attributes.ts';
 import { checkWritable, isFile, type NamespaceContext } from './namespace-context.ts';
+import { giveNameBack } from './namespace-return.ts';
 import { noteUsed } from './namespace-remote.ts';
 import type { CatalogueDatabase } from './parts.ts';
 
@@ -85,16 +86,19 @@ export class FileIo {
     if (end > (page.sizeBytes[row] ?? 0)) page.sizeBytes[row] = end;
     const mode = page.mode[row] ?? 0;
     if (mode & setIdBits) page.mode[row] = mode & ~setIdBits;
+    page.flags[row] = (page.flags[row] ?? 0) | inodeFlag.used;
     tree.touch(slot, true);
     tree.defer(slot);
     const now = clock.monotonic();
     const noticedAt = this.#noticedAt.get(ino);
-    if (isFirst || noticedAt === undefined || now - noticedAt >= noticeIntervalMs) {
+    const isNameless = tree.index.firstName(slot) === -1;
+    if (isFirst || isNameless || noticedAt === undefined || now - noticedAt >= noticeIntervalMs) {
       if (this.#noticedAt.size >= mostRememberedNotices) this.#noticedAt.clear();
       this.#noticedAt.set(ino, now);
       tree.transaction(() => {
         if (tree.verifier(slot) !== null) tree.setVerifier(slot, null);
         tree.saveInode(ino);
+        if (isNameless) giveNameBack(this.#context, slot);
         noteContentChanged(this.#context, slot);
       });
     } else this.#saveLater();

@@ -16,6 +16,8 @@ export const inodeFlag = {
   kept: 2,
   /** Directory: something in it may differ from the Hub; it is to be listed again. */
   stale: 4,
+  /** File: a program here has read or written it. */
+  used: 8,
 } as const;
 
 const typeNames: readonly FileType[] = ['file', 'directory', 'symlink'];

@@ -5,6 +5,7 @@ import { FsError } from './fs-error.ts';
 import type { Caller, Change, MaybePromise, SetAttributes, Time } from './file-system.ts';
 import { rowOf } from './inode-columns.ts';
 import { changeOf, checkWritable, isFile, timeOf, type NamespaceContext } from './namespace-context.ts';
+import { giveNameBack } from './namespace-return.ts';
 
 /** 2^53 - 1 would do for JavaScript; ext4 holds 16 TiB. */
 const largestFileBytes = 2 ** 44;
@@ -82,7 +83,10 @@ function finish(
       page.mtimeNsec[row] = mtime.nsec;
     }
     tree.save(slot);
-    if (changes.sizeBytes !== undefined) noteContentChanged(context, slot);
+    if (changes.sizeBytes !== undefined) {
+      if (context.content.isStaged(ino)) giveNameBack(context, slot);
+      noteContentChanged(context, slot);
+    }
     return changeOf(context, slot, before);
   });
 }

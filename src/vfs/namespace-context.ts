@@ -5,6 +5,7 @@ import type { Clock, Log } from '../shared/log.ts';
 import { FsError } from './fs-error.ts';
 import type { Change, MaybePromise, Time } from './file-system.ts';
 import { inodeFlag, rowOf, typeCode } from './inode-columns.ts';
+import type { NamelessFiles } from './namespace-nameless.ts';
 import type { NamespaceTree } from './namespace-tree.ts';
 import type { ActivitySink, ContentStore, UploadQueue } from './parts.ts';
 
@@ -12,6 +13,7 @@ export const longestNameBytes = 255;
 
 export interface NamespaceContext {
   readonly tree: NamespaceTree;
+  readonly nameless: NamelessFiles;
   readonly content: ContentStore;
   readonly uploads: UploadQueue;
   readonly activity: ActivitySink;
@@ -82,8 +84,14 @@ export function baseRef(context: NamespaceContext, slot: number): ContentRef | n
   const { tree } = context;
   const key = tree.baseKey(slot);
   if (key === null) return null;
-  const path = tree.remotePath(tree.index.firstName(slot));
-  return { key, sizeBytes: tree.baseSizeBytes(slot), path: context.uploads.remotePathNow(path) };
+  const path = context.uploads.remotePathNow(basePath(context, slot));
+  return { key, sizeBytes: tree.baseSizeBytes(slot), path };
+}
+
+/** Hub path of a file's first name, or of the name it had before another client deleted it. */
+export function basePath({ tree, nameless }: NamespaceContext, slot: number): string {
+  const name = tree.index.firstName(slot);
+  return name === -1 ? (nameless.pathOf(tree.index.inoOf(slot), tree) ?? '') : tree.remotePath(name);
 }
 
 /** Marks a folder that lost or gained a name by a program here: it stays although the Hub may not be able to hold it. */

@@ -174,6 +174,7 @@ function addTo(
 ): Created {
   const { tree } = context;
   const entry = tree.addName(parent, name, slot, 'nothing');
+  context.nameless.delete(tree.index.inoOf(slot));
   if (isFile(context, slot)) placeOnHub(context, entry, null);
   tree.touchDirectory(parent);
   context.noteLocalChange(tree.index.inoOf(parent), name);

@@ -4,6 +4,7 @@
 import type { NamespaceContext } from './namespace-context.ts';
 import { baseRef, isFile } from './namespace-context.ts';
 import { inodeFlag } from './inode-columns.ts';
+import type { FormerName } from './namespace-nameless.ts';
 
 /** A name goes away: what the Hub holds under it must go too. Call before the name is removed. */
 export function vacateHub(context: NamespaceContext, entry: number): void {
@@ -46,6 +47,24 @@ export function forgetUploadIfUnplaced(context: NamespaceContext, slot: number):
     if (!context.tree.isLocalOnly(entry)) return;
   }
   context.uploads.noteRemoved(index.inoOf(slot));
+}
+
+/** What a name was, for when it is gone. */
+export function formerName({ tree }: NamespaceContext, entry: number): FormerName {
+  const { index } = tree;
+  return {
+    parent: index.inoOf(index.parentOf(entry)),
+    name: index.nameOf(entry),
+    remoteName: index.remoteNameOf(entry),
+  };
+}
+
+/** Call before a name goes: files without a name may remember the folder. */
+export function noteNameGoes(context: NamespaceContext, entry: number): void {
+  const { index } = context.tree;
+  const slot = index.inodeOf(entry);
+  if (!index.isDirectory(slot)) return;
+  context.nameless.noteFolderGone(index.inoOf(slot), formerName(context, entry));
 }
 
 /** Removes an inode that has no name any more, with its staged bytes. */

@@ -4,12 +4,14 @@
 import type { RemoteEntry } from '../hub/remote-store.ts';
 import { inodeFlag, rowOf, typeCode } from './inode-columns.ts';
 import { isFile, type NamespaceContext } from './namespace-context.ts';
-import { dropInode } from './namespace-hub.ts';
+import { dropInode, formerName, noteNameGoes } from './namespace-hub.ts';
+import { namelessMaxAgeMs } from './namespace-nameless.ts';
 import type { Time } from './file-system.ts';
 import { alternativeName, shownName } from './remote-names.ts';
 
 /** A file read within this time counts as open: NFS has no OPEN that would tell. */
 export const openWindowMs = 5_000;
+const mostDroppedAtOnce = 200;
 
 export type Applied = 'same' | 'added' | 'changed' | 'removed' | 'postponed';
 
@@ -117,18 +119,45 @@ function replaceBase(
   context.content.baseChanged(tree.index.inoOf(slot));
 }
 
-/** Takes away a name that the Hub has no more. */
+/** Takes away a name that the Hub has no more. A program may have the file open, so its inode stays. */
 export function removeRemote(context: NamespaceContext, entry: number): void {
-  const { tree } = context;
+  const { tree, nameless, uploads } = context;
   const slot = tree.index.inodeOf(entry);
+  const ino = tree.index.inoOf(slot);
+  const former = formerName(context, entry);
+  noteNameGoes(context, entry);
   tree.removeName(entry);
   if (tree.index.firstName(slot) === -1) {
-    dropInode(context, slot);
-    return;
+    if (!isFile(context, slot)) {
+      dropInode(context, slot);
+      return;
+    }
+    uploads.noteRemoved(ino);
+    nameless.add(ino, former, tree.hasFlag(slot, inodeFlag.used));
   }
   tree.edit(slot);
   tree.touch(slot, false);
   tree.save(slot);
+  dropSurplus(context); // perhaps of this very inode
+}
+
+/** Files without a name that nobody used for long, or of which there are too many, end for ever. */
+export function dropSurplus(context: NamespaceContext): void {
+  const { tree, nameless, content } = context;
+  const surplus = nameless.surplus(mostDroppedAtOnce);
+  if (surplus.length === 0) return;
+  tree.transaction(() => {
+    for (const ino of surplus) {
+      const slot = tree.index.slotOf(ino);
+      if (slot !== -1 && content.isStaged(ino)) continue;
+      if (slot !== -1 && nameless.isTooOld(ino) && isUsedWithin(context, slot, namelessMaxAgeMs)) {
+        nameless.renew(ino);
+        continue;
+      }
+      nameless.delete(ino);
+      if (slot !== -1) dropInode(context, slot);
+    }
+  });
 }
 
 /** Whether a folder that the Hub does not list any more may go when nothing is left in it. */
@@ -138,13 +167,20 @@ export function mayVanish(context: NamespaceContext, directory: number): boolean
 }
 
 export function isOpen(context: NamespaceContext, slot: number): boolean {
+  return isUsedWithin(context, slot, openWindowMs);
+}
+
+function isUsedWithin(context: NamespaceContext, slot: number, windowMs: number): boolean {
   const usedAt = context.tree.page(slot).usedAtSec[rowOf(slot)] ?? 0;
-  return usedAt !== 0 && context.clock.monotonic() - (usedAt - 1) * 1000 < openWindowMs;
+  return usedAt !== 0 && context.clock.monotonic() - (usedAt - 1) * 1000 < windowMs;
 }
 
 /** Remembers that the inode is in use at this moment. */
 export function noteUsed(context: NamespaceContext, slot: number): void {
-  context.tree.page(slot).usedAtSec[rowOf(slot)] = Math.floor(context.clock.monotonic() / 1000) + 1;
+  const page = context.tree.page(slot);
+  const row = rowOf(slot);
+  page.usedAtSec[row] = Math.floor(context.clock.monotonic() / 1000) + 1;
+  page.flags[row] = (page.flags[row] ?? 0) | inodeFlag.used;
 }
 
 export function timeOfMs(ms: number): Time {

@@ -11,7 +11,7 @@ import {
   whenListed,
 } from './namespace-context.ts';
 import type { NamespaceContext } from './namespace-context.ts';
-import { dropInode, forgetUploadIfUnplaced, vacateHub } from './namespace-hub.ts';
+import { dropInode, forgetUploadIfUnplaced, noteNameGoes, vacateHub } from './namespace-hub.ts';
 
 /** Never for folders. An inode without a name is gone at once: NFS clients rename a file that is open instead of removing it. */
 export function removeFile(context: NamespaceContext, directory: number, name: string): MaybePromise<Change> {
@@ -69,6 +69,7 @@ export function takeNameAway(context: NamespaceContext, entry: number): void {
   const { tree } = context;
   const slot = tree.index.inodeOf(entry);
   context.noteLocalChange(tree.index.inoOf(tree.index.parentOf(entry)), tree.index.remoteNameOf(entry));
+  noteNameGoes(context, entry);
   tree.removeName(entry);
   if (tree.index.firstName(slot) === -1) {
     dropInode(context, slot);

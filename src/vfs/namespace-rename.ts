@@ -19,6 +19,7 @@ import {
   fileNamesBelow,
   forgetUploadIfUnplaced,
   hubHasBelow,
+  noteNameGoes,
   placeOnHub,
   unlistedBelow,
   vacateHub,
@@ -151,6 +152,7 @@ function moveFile(
 function replaceTarget(context: NamespaceContext, target: number): void {
   const { tree } = context;
   const slot = tree.index.inodeOf(target);
+  noteNameGoes(context, target);
   tree.removeName(target);
   if (tree.index.firstName(slot) === -1) {
     dropInode(context, slot);

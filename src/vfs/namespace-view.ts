@@ -55,7 +55,8 @@ export class NamespaceView {
       type: typeName(type),
       mode: page.mode[row] ?? 0,
       // 1 says "unknown" for a folder whose subfolders are not known: `find` would trust a 2.
-      nlink: directory ? ((page.flags[row] ?? 0) & inodeFlag.listed ? 2 + links : 1) : links,
+      // A file without a name still takes writes: with a 0 kernels may throw dirty pages away.
+      nlink: directory ? ((page.flags[row] ?? 0) & inodeFlag.listed ? 2 + links : 1) : Math.max(1, links),
       uid: page.uid[row] ?? 0,
       gid: page.gid[row] ?? 0,
       sizeBytes,

@@ -6,8 +6,9 @@ import type { Clock, Log } from '../shared/log.ts';
 import { inodeFlag, rowOf, typeCode } from './inode-columns.ts';
 import { FsError } from './fs-error.ts';
 import type { Attributes, EntryVisitor, MaybePromise } from './file-system.ts';
-import { baseRef, checkNameLength, type NamespaceContext } from './namespace-context.ts';
+import { basePath, baseRef, checkNameLength, type NamespaceContext } from './namespace-context.ts';
 import { noteUsed } from './namespace-remote.ts';
+import { NamelessFiles } from './namespace-nameless.ts';
 import { NamespaceStore } from './namespace-store.ts';
 import { NamespaceTree, rootIno } from './namespace-tree.ts';
 import type {
@@ -48,11 +49,12 @@ export class Namespace implements InodeContentView {
   readonly #neighbours: Neighbours = { content: null, uploads: null, remoteTree: null };
   readonly #refs = new Map<number, ContentRef>();
 
-  private constructor(options: NamespaceOptions, tree: NamespaceTree) {
+  private constructor(options: NamespaceOptions, tree: NamespaceTree, nameless: NamelessFiles) {
     this.tree = tree;
     const neighbours = this.#neighbours;
     this.context = {
       tree,
+      nameless,
       activity: options.activity,
       clock: options.clock,
       log: options.log,
@@ -84,9 +86,14 @@ export class Namespace implements InodeContentView {
       await nextTurn();
     }
     tree.startNumbers(options.isDamaged);
+    const nameless = new NamelessFiles(options.database, options.clock);
     tree.transaction(() => {
+      nameless.keepOnly((ino) => {
+        const slot = tree.index.slotOf(ino);
+        return slot !== -1 && tree.index.firstName(slot) === -1;
+      });
       if (tree.index.slotOf(rootIno) === -1) createRoot(tree, options);
-      const named = nameOrphans(tree);
+      const named = nameOrphans(tree, nameless);
       if (lost + named > 0) {
         options.log.error('The catalogue is damaged; files without a name are in the top folder', {
           lost,
@@ -94,7 +101,7 @@ export class Namespace implements InodeContentView {
         });
       }
     });
-    return new Namespace(options, tree);
+    return new Namespace(options, tree, nameless);
   }
 
   connectContent(content: ContentStore): void {
@@ -121,11 +128,7 @@ export class Namespace implements InodeContentView {
     if (this.#refs.size >= mostCachedRefs) this.#refs.clear();
     const ref =
       this.#neighbours.uploads === null
-        ? {
-            key,
-            sizeBytes: this.tree.baseSizeBytes(slot),
-            path: this.tree.remotePath(this.tree.index.firstName(slot)),
-          }
+        ? { key, sizeBytes: this.tree.baseSizeBytes(slot), path: basePath(this.context, slot) }
         : baseRef(this.context, slot);
     if (ref !== null) this.#refs.set(ino, ref);
     return ref;
@@ -138,7 +141,9 @@ export class Namespace implements InodeContentView {
 
   pathOf(ino: number): string | null {
     const slot = this.tree.index.slotOf(ino);
-    return slot === -1 ? null : this.tree.pathOf(slot);
+    if (slot === -1) return null;
+    const isNamed = ino === rootIno || this.tree.index.firstName(slot) !== -1;
+    return isNamed ? this.tree.pathOf(slot) : basePath(this.context, slot);
   }
 
   // ---- look-ups -------------------------------------------------------------------------------------------------------
@@ -209,12 +214,13 @@ function createRoot(tree: NamespaceTree, options: NamespaceOptions): void {
 }
 
 /** Inodes whose names a damaged catalogue lost: they may hold unsent bytes, so they get names. Returns how many. */
-function nameOrphans(tree: NamespaceTree): number {
+function nameOrphans(tree: NamespaceTree, nameless: NamelessFiles): number {
   const root = tree.slot(rootIno, 'open');
   let named = 0;
   for (let slot = 0; slot < tree.index.inodes.slotLimit; slot += 1) {
     const ino = tree.index.inoOf(slot);
     if (ino === 0 || slot === root || tree.index.firstName(slot) !== -1) continue;
+    if (nameless.get(ino) !== null) continue;
     const name = `recovered-${ino}`;
     if (tree.index.find(root, name) === -1) tree.addName(root, name, slot, 'nothing');
     named += 1;

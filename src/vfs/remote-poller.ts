@@ -6,6 +6,7 @@ import type { Clock, Log, Timer } from '../shared/log.ts';
 import { applySchema } from './catalogue-database.ts';
 import { inodeFlag } from './inode-columns.ts';
 import type { NamespaceContext } from './namespace-context.ts';
+import { dropSurplus } from './namespace-remote.ts';
 import { directoryAt } from './namespace-uploads.ts';
 import type { CatalogueDatabase } from './parts.ts';
 import type { RemoteTree } from './remote-tree.ts';
@@ -147,6 +148,7 @@ export class RemotePoller {
       await this.#tree.relistPartial();
     }
     this.#saveToken();
+    dropSurplus(this.#context);
   }
 
   /** The stream was already established when the last probe was sent, so every later change is an event. */

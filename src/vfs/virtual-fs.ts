@@ -29,6 +29,7 @@ import { setAttributes } from './namespace-attributes.ts';
 import { createFile, linkFile, makeDirectory, makeSymlink } from './namespace-create.ts';
 import { removeDirectory, removeFile } from './namespace-remove.ts';
 import { renameEntry, type Renamed } from './namespace-rename.ts';
+import { giveNameBack } from './namespace-return.ts';
 import { rootIno } from './namespace-tree.ts';
 import { UploadNames } from './namespace-uploads.ts';
 import type { ContentStore, UploadQueue } from './parts.ts';
@@ -346,6 +347,8 @@ async function openParts(
   // The queue takes up everything staged; what is local-only is never sent.
   database.transaction(() => {
     for (const { ino } of content.staged()) {
+      const slot = namespace.tree.index.slotOf(ino);
+      if (slot !== -1) giveNameBack(namespace.context, slot);
       if (names.uploadTargets(ino).length === 0) uploads.noteRemoved(ino);
     }
   });
