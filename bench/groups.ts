@@ -1,5 +1,16 @@
 // Every group of rows, in the order in which they run.
 
 import type { BenchGroup } from './row.ts';
+import { metadataGroup } from './rows/metadata.ts';
+import { readGroup } from './rows/read.ts';
+import { remoteFirstReadsGroup } from './rows/remote-first-reads.ts';
+import { remoteReadsGroup } from './rows/remote-reads.ts';
+import { writeGroup } from './rows/write.ts';
 
-export const groups: readonly BenchGroup[] = [];
+export const groups: readonly BenchGroup[] = [
+  readGroup,
+  writeGroup,
+  metadataGroup,
+  remoteReadsGroup,
+  remoteFirstReadsGroup,
+];

@@ -6,6 +6,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { MountView, Settings } from '../src/shared/model.ts';
+import { Connection } from '../src/cli/connection.ts';
 import { endChild } from './child.ts';
 import type { HubAddress } from './hub-child.ts';
 
@@ -27,6 +28,7 @@ export class HostProcess {
   readonly #env: NodeJS.ProcessEnv;
   readonly #nodeFlags: readonly string[];
   #child: ChildProcess | null = null;
+  #controlPath = '';
 
   private constructor(dir: string, hub: HubAddress, options: HostOptions) {
     this.#dir = dir;
@@ -68,7 +70,10 @@ export class HostProcess {
     });
     this.#child = child;
     await new Promise<void>((resolve, reject) => {
-      child.stdout.once('data', () => resolve());
+      child.stdout.once('data', (line: Buffer) => {
+        this.#controlPath = (JSON.parse(line.toString('utf8')) as { readonly control: string }).control;
+        resolve();
+      });
       child.once('exit', (code) =>
         reject(new Error(`the host ended with ${code}; its log is in ${this.#dir}`)),
       );
@@ -85,6 +90,14 @@ export class HostProcess {
   async mounts(): Promise<readonly MountView[]> {
     return (JSON.parse(await this.run(['status', '--json'])) as { readonly mounts: readonly MountView[] })
       .mounts;
+  }
+
+  /** What is written in `source` stays on this machine until the host ends. */
+  async pauseUploads(source: string): Promise<void> {
+    const connection = await Connection.open(this.#controlPath);
+    if (connection === null) throw new Error('the host does not listen');
+    await connection.call('mounts:pause', { target: source, until: null });
+    connection.close();
   }
 
   /** Runs the `hubdrive` command; resolves with what it printed, rejects if it failed. */

@@ -56,7 +56,7 @@ function describeVerdict({ target, text, summary, isMet }: Verdict): string {
 }
 
 function table(group: GroupResult): string[] {
-  const head = ['row', 'subject', 'median', '', 'spread', 'hubdrive is'];
+  const head = ['row', 'subject', 'median', '', 'spread', 'CPU us/op', 'hubdrive is'];
   const rows = group.series.map((series) => rowOf(group.series, series));
   if (rows.length === 0) return [];
   const widths = head.map((title, column) =>
@@ -68,7 +68,7 @@ function table(group: GroupResult): string[] {
 }
 
 function align(cell: string, column: number, width: number): string {
-  return column === 2 ? cell.padStart(width) : cell.padEnd(width);
+  return column === 2 || column === 5 ? cell.padStart(width) : cell.padEnd(width);
 }
 
 function rowOf(all: readonly Series[], series: Series): string[] {
@@ -82,6 +82,7 @@ function rowOf(all: readonly Series[], series: Series): string[] {
     figure(summary.median),
     series.unit,
     spread(summary),
+    series.processorUs.length === 0 ? '' : figure(summarise(series.processorUs).median),
     ratio === null ? '' : `${figure(ratio.median)} x (${spread(ratio)})`,
   ];
 }

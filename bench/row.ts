@@ -13,6 +13,8 @@ export interface BenchValue {
   readonly subject: string;
   readonly unit: Unit;
   readonly value: number;
+  /** Processor time of the subject for one operation, microseconds, where it was taken. */
+  readonly processorUs?: number;
 }
 
 /** What hubdrive shall reach in one row; figures are medians. */

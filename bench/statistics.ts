@@ -9,6 +9,8 @@ export interface Series {
   readonly unit: Unit;
   /** One per counted run, in their order. */
   readonly values: readonly number[];
+  /** One per run where it was taken. */
+  readonly processorUs: readonly number[];
 }
 
 export interface Summary {
@@ -41,14 +43,16 @@ export function summarise(values: readonly number[]): Summary {
 
 /** Rows and subjects in the order in which they came first. */
 export function collect(runs: readonly (readonly BenchValue[])[]): Series[] {
-  const series = new Map<string, Series & { readonly values: number[] }>();
-  for (const { metric, subject, unit, value } of runs.flat()) {
+  const series = new Map<string, Series & { readonly values: number[]; readonly processorUs: number[] }>();
+  for (const { metric, subject, unit, value, processorUs } of runs.flat()) {
     const key = `${metric}\0${subject}`;
-    const found = series.get(key);
-    if (found === undefined) series.set(key, { metric, subject, unit, values: [value] });
-    else found.values.push(value);
+    const found = series.get(key) ?? { metric, subject, unit, values: [], processorUs: [] };
+    series.set(key, found);
+    found.values.push(value);
+    if (processorUs !== undefined) found.processorUs.push(processorUs);
   }
-  return [...series.values()];
+  const metrics = [...new Set([...series.values()].map((one) => one.metric))];
+  return metrics.flatMap((metric) => [...series.values()].filter((one) => one.metric === metric));
 }
 
 /** Own figure by the other subject's, run by run; null where there is nothing to compare. */

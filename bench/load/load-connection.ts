@@ -13,10 +13,12 @@ const replyHeadBytes = 24;
 /** Payloads up to this are copied behind their call, longer ones are written from where they are. */
 const copiedPayloadBytes = 16 * 1024;
 const sendSlabBytes = 256 * 1024;
-/** Small enough to stay in the processor's cache. */
-const headSlabBytes = 256 * 1024;
+/** No workload takes so long. */
+const patienceMs = 120_000;
 /** Holds the longest reply there is, and the start of the next. */
-const wholeSlabBytes = 3 * 1024 * 1024;
+const slabBytes = 3 * 1024 * 1024;
+/** Of it, where only heads are looked at: stays in the processor's cache. */
+const headSlabBytes = 256 * 1024;
 
 /** Many calls of one procedure. */
 export interface Workload {
@@ -47,9 +49,7 @@ export class LoadConnection {
   readonly #socket: net.Socket;
   readonly #credentials: Buffer;
   readonly #freeSlabs: Buffer[] = [];
-  readonly #headReader = new RecordReader(headSlabBytes);
-  #wholeReader: RecordReader | null = null;
-  #reader = this.#headReader;
+  readonly #reader = new RecordReader(slabBytes);
   #run: WorkloadRun | null = null;
   #xid = Math.floor(Math.random() * 2 ** 30);
   #failure: Error | null = null;
@@ -61,7 +61,8 @@ export class LoadConnection {
       host: '127.0.0.1',
       noDelay: true,
       onread: {
-        buffer: () => this.#reader.space(),
+        buffer: () =>
+          this.#reader.space(this.#run?.workload.lookedAtBytes === Infinity ? slabBytes : headSlabBytes),
         callback: (count) => {
           this.#received(count);
           return true;
@@ -84,12 +85,13 @@ export class LoadConnection {
     if (this.#run !== null) return Promise.reject(new Error('a workload is running'));
     const firstXid = this.#xid;
     this.#xid = (this.#xid + workload.count) % 2 ** 31;
-    this.#reader =
-      workload.lookedAtBytes === Infinity
-        ? (this.#wholeReader ??= new RecordReader(wholeSlabBytes))
-        : this.#headReader;
     return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => this.#fail(new VerificationError(`procedure ${workload.procedure} was not answered in time`)),
+        patienceMs,
+      );
       const settled = (): void => {
+        clearTimeout(timer);
         this.#run = null;
       };
       const run = new WorkloadRun(
@@ -129,7 +131,7 @@ export class LoadConnection {
     }
     const more = Math.min(run.answered - answeredBefore, run.workload.count - run.sent);
     if (more > 0) this.#send(run, more);
-    else run.finishIfDone();
+    else if (this.#reader.isIdle) run.finishIfDone();
   }
 
   #send(run: WorkloadRun, calls: number): void {

@@ -30,8 +30,14 @@ export class RecordReader {
     this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, slabBytes);
   }
 
-  space(): Uint8Array {
-    return this.bytes.subarray(this.#filled);
+  /** Everything that was announced has come. */
+  get isIdle(): boolean {
+    return this.#filled === 0 && this.#skipBytes === 0;
+  }
+
+  /** Where the next bytes go. `maximum`: of the slab, counted from its start. */
+  space(maximum: number = this.bytes.length): Uint8Array {
+    return this.bytes.subarray(this.#filled, Math.max(maximum, this.#filled + 1));
   }
 
   received(count: number, taker: ReplyTaker): void {

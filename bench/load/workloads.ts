@@ -151,7 +151,7 @@ function workload(
 
 function readWorkload(spec: LoadSpec & { readonly kind: 'read' }): Workload {
   const { fileBytes, blockBytes } = spec;
-  const offsets = offsetsOf(spec);
+  const offsets = offsetsOf(spec, true);
   const expect = expectation(spec);
   return {
     ...{ program: NFS_PROGRAM, version: NFS_V3, procedure: nfs3Procedures.READ.number },
@@ -190,7 +190,7 @@ function readWorkload(spec: LoadSpec & { readonly kind: 'read' }): Workload {
 
 function writeWorkload(spec: LoadSpec & { readonly kind: 'write' }): Workload {
   const { blockBytes } = spec;
-  const offsets = offsetsOf(spec);
+  const offsets = offsetsOf(spec, false);
   const dataAt = spec.content === undefined ? writtenAt : contentAt(spec.content, spec.fileBytes);
   return {
     ...{ program: NFS_PROGRAM, version: NFS_V3, procedure: nfs3Procedures.WRITE.number },
@@ -216,8 +216,13 @@ function writeWorkload(spec: LoadSpec & { readonly kind: 'write' }): Workload {
 }
 
 /** Whole blocks of the file. */
-function offsetsOf({ count, fileBytes, blockBytes, order, seed, firstBlock = 0 }: Blocks): Float64Array {
-  const blocks = Math.floor(fileBytes / blockBytes);
+function offsetsOf(
+  { count, fileBytes, blockBytes, order, seed, firstBlock = 0 }: Blocks,
+  hasTail: boolean,
+): Float64Array {
+  // The shorter block at the end is read in its turn; nothing is written there.
+  const exact = fileBytes / blockBytes;
+  const blocks = Math.max(1, hasTail ? Math.ceil(exact) : Math.floor(exact));
   const offsets = new Float64Array(count);
   let state = seed | 1;
   for (let index = 0; index < count; index += 1) {
