@@ -119,7 +119,8 @@ class CeilingConnection {
         return null;
       case 6: {
         // READ
-        const count = view.getUint32(behindHandle + 8);
+        const offset = view.getUint32(behindHandle) * 2 ** 32 + view.getUint32(behindHandle + 4);
+        const count = Math.min(view.getUint32(behindHandle + 8), this.#fileBytes - offset);
         this.#postOpAttributes();
         out.uint32(count);
         out.uint32(0);
