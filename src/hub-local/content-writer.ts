@@ -2,10 +2,11 @@
 // the demo seed and by tests that prepare a bucket.
 
 import { createHash } from 'node:crypto';
+import type { CompressionPolicy } from '../xet/chunk-encoder.ts';
 import { Chunker } from '../xet/chunker.ts';
 import { chunkHash, fileHash, hashFromHex, hashToHex, rangeHash, type ChunkInfo } from '../xet/hash.ts';
 import { writeShard, type ShardFile, type ShardSegment } from '../xet/shard.ts';
-import { XorbBuilder, type CompressionPolicy } from '../xet/xorb.ts';
+import { XorbBuilder } from '../xet/xorb-builder.ts';
 import type { CasStore } from './cas-store.ts';
 
 export interface StoreOptions {

@@ -1,6 +1,7 @@
 // What the codec pool and its workers say to one another. Data only; buffers are transferred, not copied.
 
-import type { ChunkedBlock, EncodedBlock } from './codec-stream.ts';
+import type { EncodedChunks } from '../xet/chunk-encoder.ts';
+import type { ChunkedBlock } from './codec-stream.ts';
 
 export type CodecRequest =
   | {
@@ -15,5 +16,5 @@ export type CodecRequest =
 
 export type CodecReply =
   | { readonly type: 'pushed'; readonly job: number; readonly block: ChunkedBlock }
-  | { readonly type: 'encoded'; readonly job: number; readonly block: EncodedBlock }
+  | { readonly type: 'encoded'; readonly job: number; readonly block: EncodedChunks }
   | { readonly type: 'failed'; readonly job: number; readonly message: string };

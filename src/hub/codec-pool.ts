@@ -3,8 +3,9 @@
 // thread.
 
 import { Worker } from 'node:worker_threads';
+import type { EncodedChunks } from '../xet/chunk-encoder.ts';
 import type { CodecReply, CodecRequest } from './codec-messages.ts';
-import { CodecStream, type ChunkedBlock, type EncodedBlock } from './codec-stream.ts';
+import { CodecStream, type ChunkedBlock } from './codec-stream.ts';
 import { HubError } from './remote-store.ts';
 import type { HubClock, HubTimer } from './surroundings.ts';
 
@@ -12,7 +13,7 @@ import type { HubClock, HubTimer } from './surroundings.ts';
 export interface UploadCodec {
   /** Takes the block's buffer over: the caller must not touch it again. */
   push(block: Uint8Array, last: boolean): Promise<ChunkedBlock>;
-  encode(wanted: Uint8Array): Promise<EncodedBlock>;
+  encode(wanted: Uint8Array): Promise<EncodedChunks>;
   /** Frees what is held. Idempotent. */
   close(): void;
 }
@@ -30,7 +31,7 @@ const workerFile = import.meta.url.endsWith('.ts') ? './codec-worker.ts' : './co
 
 interface Job {
   resolvePush?: (block: ChunkedBlock) => void;
-  resolveEncode?: (block: EncodedBlock) => void;
+  resolveEncode?: (block: EncodedChunks) => void;
   reject: (error: HubError) => void;
 }
 

@@ -1,21 +1,15 @@
 // One stream of upload bytes through the codecs: chunked and hashed as it is pushed, then compressed chunk by chunk for those
 // that must be sent. Runs in `codec-worker.ts`, or inline in tests. Knows nothing of files or of the Hub.
 
+import { ChunkEncoder, type EncodedChunks } from '../xet/chunk-encoder.ts';
 import { Chunker } from '../xet/chunker.ts';
 import { chunkHash, hashSizeBytes } from '../xet/hash.ts';
-import { ChunkEncoder } from '../xet/xorb.ts';
 
 /** Chunks that a push completed, in order, as flat arrays that cross threads cheaply. */
 export interface ChunkedBlock {
   /** 32 bytes each. */
   readonly hashes: Uint8Array;
   readonly sizes: Uint32Array;
-}
-
-/** Encoded chunks one after the other. */
-export interface EncodedBlock {
-  readonly bytes: Uint8Array;
-  readonly lengths: Uint32Array;
 }
 
 export class CodecStream {
@@ -29,7 +23,7 @@ export class CodecStream {
     const chunks: Uint8Array[] = [];
     // A chunk that lies within the block is kept as a view; one put together in the chunker's buffer is copied.
     const emit = (chunk: Uint8Array): void => {
-      chunks.push(chunk.buffer === block.buffer ? chunk : Uint8Array.from(chunk));
+      chunks.push(chunk.buffer === block.buffer ? chunk : new Uint8Array(chunk));
     };
     this.#chunker.push(block, emit);
     if (last) this.#chunker.finish(emit);
@@ -44,16 +38,8 @@ export class CodecStream {
   }
 
   /** Resolves the oldest `wanted.length` chunks: those marked non-zero are encoded, the others dropped. */
-  encode(wanted: Uint8Array): EncodedBlock {
+  encode(wanted: Uint8Array): EncodedChunks {
     const resolved = this.#held.splice(0, wanted.length);
-    const parts = resolved.filter((_, i) => wanted[i] !== 0).map((chunk) => this.#encoder.encode(chunk));
-    const total = parts.reduce((sum, part) => sum + part.length, 0);
-    const bytes = new Uint8Array(total);
-    let at = 0;
-    for (const part of parts) {
-      bytes.set(part, at);
-      at += part.length;
-    }
-    return { bytes, lengths: Uint32Array.from(parts, (part) => part.length) };
+    return this.#encoder.encodeAll(resolved.filter((_, i) => wanted[i] !== 0));
   }
 }

@@ -1,7 +1,7 @@
 // Packs new chunks into xorbs and sends each one while the next is filled. Places of chunks are known by hash only once
 // their xorb is sealed, so they are handed out as references. Used by the writer, one per upload.
 
-import { XorbBuilder } from '../xet/xorb.ts';
+import { XorbBuilder } from '../xet/xorb-builder.ts';
 import type { ShardXorb } from '../xet/shard.ts';
 import type { CasClient } from './cas-client.ts';
 import type { ConnectionBudget } from './connection-budget.ts';

@@ -1,13 +1,19 @@
-// LZ4 frames as xorbs carry them. Reads every flavour that Xet writers make (linked or independent blocks, any block
-// size, optional sizes and checksums) into a buffer of known size; writes one independent block without checksums. Checksums
-// are skipped, not verified: the hashes of chunks and files do that. LZ4 frame format 1.6.
+// LZ4 frames as xorbs carry them, plain or of grouped bytes (see `bg4.ts`). Reads every flavour that Xet writers make (linked
+// or independent blocks, any block size, optional sizes and checksums) into a buffer of known size; writes one independent
+// block without checksums. Checksums are skipped, not verified: the hashes of chunks and files do that. LZ4 frame format 1.6;
+// input is hostile until decoded.
 
 import { XetFormatError } from './errors.ts';
-import { decodeBlockPortable, encodeBlockPortable, nativeLz4 } from './lz4-block.ts';
+import { kernels, regionBytes } from './kernels.ts';
+
+/** What LZ4 is given: the bytes as they are, or grouped by position modulo 4. */
+export type Lz4Form = 'lz4' | 'bg4';
 
 const magic = 0x184d2204;
 const headerBytes = 7;
 const wordBytes = 4;
+/** Frame header, length of the only block, end mark. */
+const overheadBytes = headerBytes + wordBytes + wordBytes;
 const storedBit = 0x8000_0000;
 const flagVersion = 0x40;
 const flagVersionMask = 0xc0;
@@ -25,10 +31,16 @@ const smallestBlockBytes = 64 * 1024;
 /** Frame header for blocks up to 64 KiB and up to 256 KiB; the last byte is the header's xxHash-32 >> 8. */
 const header64KiB = Uint8Array.of(0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82);
 const header256KiB = Uint8Array.of(0x04, 0x22, 0x4d, 0x18, 0x60, 0x50, 0xfb);
-const largestPlainBytes = 256 * 1024;
 
-export type Lz4Codec = 'native' | 'portable';
-export const lz4Codec: Lz4Codec = nativeLz4 === null ? 'portable' : 'native';
+/** What the decompressor's negative results mean; see wasm/lz4.c. */
+const blockProblems = [
+  'a length runs past the end',
+  'literals run past the end',
+  'a match distance is cut off',
+  'a match reaches before the start',
+  'a match runs past the end',
+  'it does not end with literals',
+];
 
 interface Blocks {
   /** Offset of the first block's length word. */
@@ -38,8 +50,20 @@ interface Blocks {
   readonly contentChecksum: boolean;
 }
 
-function parseHeader(frame: Uint8Array, view: DataView, plainBytes: number): Blocks {
-  if (frame.length < headerBytes || view.getUint32(0, true) !== magic) {
+function readWord(bytes: Uint8Array, at: number): number {
+  const low = (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16);
+  return low + (bytes[at + 3] as number) * 0x100_0000;
+}
+
+function writeWord(bytes: Uint8Array, at: number, word: number): void {
+  bytes[at] = word;
+  bytes[at + 1] = word >>> 8;
+  bytes[at + 2] = word >>> 16;
+  bytes[at + 3] = word >>> 24;
+}
+
+function parseHeader(frame: Uint8Array, plainBytes: number): Blocks {
+  if (frame.length < headerBytes || readWord(frame, 0) !== magic) {
     throw new XetFormatError('LZ4 frame: wrong magic number');
   }
   const flags = frame[4] as number;
@@ -55,7 +79,7 @@ function parseHeader(frame: Uint8Array, view: DataView, plainBytes: number): Blo
   if ((flags & flagContentSize) !== 0) {
     start += contentSizeBytes;
     if (frame.length < start) throw new XetFormatError('LZ4 frame: the header is cut off');
-    if (view.getBigUint64(6, true) !== BigInt(plainBytes)) {
+    if (readWord(frame, 6) !== plainBytes || readWord(frame, 10) !== 0) {
       throw new XetFormatError('LZ4 frame: the content size is not the expected one');
     }
   }
@@ -68,106 +92,83 @@ function parseHeader(frame: Uint8Array, view: DataView, plainBytes: number): Blo
 }
 
 /**
- * Decodes `frame` so that it fills `target` exactly; throws `XetFormatError` for anything else. `frame` is borrowed; the
- * native codec briefly writes into it and restores it, so it must not be shared between threads.
+ * Decodes `frame` so that it fills `target` exactly; throws `XetFormatError` for anything else, and `target` is untouched then.
+ * `frame` is borrowed. Both may be views of shared memory. `target` has at most 256 KiB.
  */
-export function lz4FrameDecode(frame: Uint8Array, target: Uint8Array, codec: Lz4Codec = lz4Codec): void {
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
-  const blocks = parseHeader(frame, view, target.length);
+export function lz4FrameDecode(frame: Uint8Array, target: Uint8Array, form: Lz4Form = 'lz4'): void {
+  const plainBytes = target.length;
+  if (plainBytes > regionBytes) throw new RangeError(`An LZ4 frame of ${plainBytes} plain bytes`);
+  if (frame.length > regionBytes) throw new XetFormatError(`LZ4 frame: it has ${frame.length} bytes`);
+  const k = kernels();
+  k.bytes.set(frame, k.in);
+  // The copy, which nobody else can change any more.
+  const copy = k.bytes.subarray(k.in, k.in + frame.length);
+  const decoded = form === 'lz4' ? k.out : k.mid;
+  const blocks = parseHeader(copy, plainBytes);
   let at = blocks.start;
   let out = 0;
   for (;;) {
-    if (frame.length - at < wordBytes) throw new XetFormatError('LZ4 frame: it is cut off');
-    const word = view.getUint32(at, true);
-    const lengthAt = at;
+    if (copy.length - at < wordBytes) throw new XetFormatError('LZ4 frame: it is cut off');
+    const word = readWord(copy, at);
     at += wordBytes;
     if (word === 0) break;
     const stored = word >= storedBit;
     const length = stored ? word - storedBit : word;
-    if (length > blocks.blockLimitBytes || length > frame.length - at) {
+    if (length > copy.length - at || length > blocks.blockLimitBytes) {
       throw new XetFormatError('LZ4 frame: a block runs past the end');
     }
-    const end = at + length;
-    const outLimit = Math.min(target.length, out + blocks.blockLimitBytes);
+    const outLimit = Math.min(plainBytes, out + blocks.blockLimitBytes);
     if (stored) {
       if (length > outLimit - out) throw new XetFormatError('LZ4 frame: more data than expected');
-      target.set(frame.subarray(at, end), out);
+      k.bytes.copyWithin(decoded + out, k.in + at, k.in + at + length);
       out += length;
-    } else if (
-      codec === 'native' &&
-      out === 0 &&
-      target.length <= blocks.blockLimitBytes &&
-      isLast(view, end)
-    ) {
-      decodeOnlyBlock(frame, view, lengthAt, end, target);
-      out = target.length;
     } else {
-      out = decodeBlockPortable(frame, at, end, target.subarray(0, outLimit), out);
+      const decompress = form === 'lz4' ? k.lz4_decompress_out : k.lz4_decompress_mid;
+      const result = decompress(at, at + length, out, outLimit);
+      if (result < 0) throw new XetFormatError(`LZ4 block: ${blockProblems[-1 - result]}`);
+      out = result;
     }
-    at = end + (blocks.blockChecksum ? wordBytes : 0);
+    at += length + (blocks.blockChecksum ? wordBytes : 0);
   }
-  if (out !== target.length) throw new XetFormatError(`LZ4 frame: ${out} bytes instead of ${target.length}`);
-  if (blocks.contentChecksum && frame.length - at < wordBytes)
+  if (out !== plainBytes) throw new XetFormatError(`LZ4 frame: ${out} bytes instead of ${plainBytes}`);
+  if (blocks.contentChecksum && copy.length - at < wordBytes)
     throw new XetFormatError('LZ4 frame: it is cut off');
+  if (form === 'bg4') k.bg4_join(plainBytes);
+  target.set(k.bytes.subarray(k.out, k.out + plainBytes));
 }
 
-/** Whether an end mark stands at `at`. With block checksums it does not, and the portable codec serves those rare frames. */
-function isLast(view: DataView, at: number): boolean {
-  return view.byteLength - at >= wordBytes && view.getUint32(at, true) === 0;
+/**
+ * Makes the frame of `plain` (at most 256 KiB) in the kernels' output; returns its length, 0 if that would be more than
+ * `limitBytes`. `takeFrame` must follow before anything else uses the kernels.
+ */
+export function makeFrame(plain: Uint8Array, form: Lz4Form, limitBytes: number): number {
+  const { length } = plain;
+  if (length > regionBytes) throw new RangeError(`An LZ4 frame of ${length} plain bytes`);
+  const blockLimit = Math.min(limitBytes, regionBytes) - overheadBytes;
+  if (blockLimit <= 0) return 0;
+  const k = kernels();
+  k.bytes.set(plain, k.in);
+  if (form === 'bg4') k.bg4_split(length);
+  const compress = form === 'lz4' ? k.lz4_compress_in : k.lz4_compress_mid;
+  const blockBytes = compress(length, headerBytes + wordBytes, blockLimit);
+  if (blockBytes === 0) return 0;
+  k.bytes.set(length <= smallestBlockBytes ? header64KiB : header256KiB, k.out);
+  writeWord(k.bytes, k.out + headerBytes, blockBytes);
+  writeWord(k.bytes, k.out + headerBytes + wordBytes + blockBytes, 0);
+  return blockBytes + overheadBytes;
 }
 
-/** The native codec wants the plain size before the block; the block's own length word makes room for it. */
-function decodeOnlyBlock(
-  frame: Uint8Array,
-  view: DataView,
-  lengthAt: number,
-  end: number,
-  target: Uint8Array,
-): void {
-  if (nativeLz4 === null) throw new Error('The native LZ4 module is not available');
-  const length = view.getUint32(lengthAt, true);
-  view.setUint32(lengthAt, target.length, true);
-  try {
-    const plain = nativeLz4.uncompressSync(frame.subarray(lengthAt, end));
-    if (plain.length !== target.length) {
-      throw new XetFormatError(`LZ4 frame: ${plain.length} bytes instead of ${target.length}`);
-    }
-    target.set(plain);
-  } catch (cause) {
-    if (cause instanceof XetFormatError) throw cause;
-    throw new XetFormatError('LZ4 frame: a block does not decode', cause);
-  } finally {
-    view.setUint32(lengthAt, length, true);
-  }
+/** Copies the frame that `makeFrame` made to `target` from `at`. */
+export function takeFrame(frameBytes: number, target: Uint8Array, at: number): void {
+  const k = kernels();
+  target.set(k.bytes.subarray(k.out, k.out + frameBytes), at);
 }
 
-/** A frame of `plain` (1 byte to 256 KiB), or null if it would not be smaller than `plain`. */
-export function lz4FrameEncode(plain: Uint8Array, codec: Lz4Codec = lz4Codec): Uint8Array | null {
-  if (plain.length > largestPlainBytes) {
-    throw new RangeError(`lz4FrameEncode takes at most ${largestPlainBytes} bytes, got ${plain.length}`);
-  }
-  const header = plain.length <= smallestBlockBytes ? header64KiB : header256KiB;
-  const overhead = headerBytes + wordBytes + wordBytes;
-  const blockLimit = plain.length - overhead - 1;
-  if (blockLimit <= 0) return null;
-  if (codec === 'native' && nativeLz4 !== null) {
-    const prefixed = nativeLz4.compressSync(Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength));
-    const block = prefixed.subarray(wordBytes);
-    if (block.length > blockLimit) return null;
-    const frame = Buffer.allocUnsafe(block.length + overhead);
-    frame.set(block, headerBytes + wordBytes);
-    return finishFrame(frame, header, block.length);
-  }
-  const frame = Buffer.allocUnsafe(blockLimit + overhead);
-  const blockStart = headerBytes + wordBytes;
-  const end = encodeBlockPortable(plain, frame.subarray(0, blockStart + blockLimit), blockStart);
-  if (end === -1) return null;
-  return finishFrame(frame.subarray(0, end + wordBytes), header, end - blockStart);
-}
-
-function finishFrame(frame: Buffer, header: Uint8Array, blockBytes: number): Uint8Array {
-  frame.set(header);
-  frame.writeUInt32LE(blockBytes, headerBytes);
-  frame.writeUInt32LE(0, frame.length - wordBytes);
+/** A frame of `plain` (at most 256 KiB), or null if it would not be smaller than `plain`. */
+export function lz4FrameEncode(plain: Uint8Array, form: Lz4Form = 'lz4'): Uint8Array | null {
+  const frameBytes = makeFrame(plain, form, plain.length - 1);
+  if (frameBytes === 0) return null;
+  const frame = new Uint8Array(frameBytes);
+  takeFrame(frameBytes, frame, 0);
   return frame;
 }

@@ -1,12 +1,10 @@
-// Xorbs: concatenated chunks, each with an 8-byte header and perhaps compressed. Decodes whole or streamed bytes
-// (hostile until their hashes are checked, which is the caller's job) and builds xorbs for upload. Xet specification, "Xorb
-// object format"; uploads carry no footer, and a footer met when reading ends the chunks.
+// Xorbs: concatenated chunks, each with an 8-byte header and perhaps compressed. Decodes whole or streamed bytes, which are
+// hostile until their hashes are checked; that is the caller's job. Xet specification, "Xorb object format"; a footer met when
+// reading ends the chunks. `xorb-builder.ts` makes xorbs.
 
-import { bg4Join, bg4Split } from './bg4.ts';
 import { chunkMaxBytes } from './chunker.ts';
 import { XetFormatError } from './errors.ts';
-import { xorbHash, type ChunkInfo } from './hash.ts';
-import { lz4FrameDecode, lz4FrameEncode } from './lz4.ts';
+import { lz4FrameDecode } from './lz4.ts';
 
 export const xorbMaxBytes = 64 * 1024 * 1024;
 export const xorbMaxChunks = 8192;
@@ -17,9 +15,9 @@ export const chunkStoredMaxBytes = 2 * chunkMaxBytes;
 const formatVersion = 0;
 /** First byte of the footer's `XETBLOB`; no chunk header begins with it. */
 const footerFirstByte = 0x58;
-const schemeStored = 0;
-const schemeLz4 = 1;
-const schemeBg4Lz4 = 2;
+export const schemeStored = 0;
+export const schemeLz4 = 1;
+export const schemeBg4Lz4 = 2;
 
 export interface ChunkHeader {
   readonly storedBytes: number;
@@ -51,10 +49,40 @@ function readUint24(bytes: Uint8Array, offset: number): number {
   );
 }
 
-/** Decodes chunk bodies into buffers that it reuses from chunk to chunk. */
+/** The lengths must be within their limits; see `readChunkHeader`. */
+export function writeChunkHeader(bytes: Uint8Array, offset: number, header: ChunkHeader): void {
+  bytes[offset] = formatVersion;
+  writeUint24(bytes, offset + 1, header.storedBytes);
+  bytes[offset + 4] = header.scheme;
+  writeUint24(bytes, offset + 5, header.plainBytes);
+}
+
+function writeUint24(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset] = value;
+  bytes[offset + 1] = value >>> 8;
+  bytes[offset + 2] = value >>> 16;
+}
+
+/**
+ * Decodes a chunk's body into `target`, which has the header's `plainBytes`. Both may be views of shared memory. Throws
+ * `XetFormatError` for a body that does not fill it exactly.
+ */
+export function decodeBody(header: ChunkHeader, body: Uint8Array, target: Uint8Array): void {
+  checkBody(header, body);
+  if (header.scheme === schemeStored) target.set(body);
+  else lz4FrameDecode(body, target, header.scheme === schemeLz4 ? 'lz4' : 'bg4');
+}
+
+function checkBody(header: ChunkHeader, body: Uint8Array): void {
+  if (body.length !== header.storedBytes) throw new XetFormatError('Chunk: its data is cut off');
+  if (header.scheme === schemeStored && header.storedBytes !== header.plainBytes) {
+    throw new XetFormatError('Chunk: stored data has another length than its plain data');
+  }
+}
+
+/** Decodes chunk bodies into a buffer that it reuses from chunk to chunk. */
 export class ChunkBodyDecoder {
   readonly #plain = new Uint8Array(chunkMaxBytes);
-  readonly #grouped = new Uint8Array(chunkMaxBytes);
 
   /** The result is borrowed until the next call, or is `body` itself. */
   decode(header: ChunkHeader, body: Uint8Array): Uint8Array {
@@ -63,29 +91,8 @@ export class ChunkBodyDecoder {
       return body;
     }
     const plain = this.#plain.subarray(0, header.plainBytes);
-    this.decodeTo(header, body, plain);
+    decodeBody(header, body, plain);
     return plain;
-  }
-
-  /** `plain` has the length that the header says. */
-  decodeTo(header: ChunkHeader, body: Uint8Array, plain: Uint8Array): void {
-    checkBody(header, body);
-    if (header.scheme === schemeStored) {
-      plain.set(body);
-    } else if (header.scheme === schemeLz4) {
-      lz4FrameDecode(body, plain);
-    } else {
-      const grouped = this.#grouped.subarray(0, header.plainBytes);
-      lz4FrameDecode(body, grouped);
-      bg4Join(grouped, plain);
-    }
-  }
-}
-
-function checkBody(header: ChunkHeader, body: Uint8Array): void {
-  if (body.length !== header.storedBytes) throw new XetFormatError('Chunk: its data is cut off');
-  if (header.scheme === schemeStored && header.storedBytes !== header.plainBytes) {
-    throw new XetFormatError('Chunk: stored data has another length than its plain data');
   }
 }
 
@@ -174,124 +181,4 @@ export function decodeChunks(bytes: Uint8Array, visit: ChunkVisitor): number {
   decoder.push(bytes, visit);
   decoder.finish();
   return decoder.chunkCount;
-}
-
-/** `auto` judges by a sample which form pays; the others try that form only. All store what does not get smaller. */
-export type CompressionPolicy = 'auto' | 'none' | 'lz4' | 'bg4';
-
-type Form = Exclude<CompressionPolicy, 'auto'>;
-
-/** Chunks shorter than this are their own sample. */
-const sampleBytes = 8 * 1024;
-/** A form that saves less than this part is not worth the reader's time. */
-const worthwhileRatio = 0.97;
-/**
- * Chunks of one stream encoded in the form of the last sample, about 1 MiB. Sampling every chunk costs more than storing it:
- * noise went through chunking, hashing and encoding at 300 MB/s so, and at 600 with this.
- */
-const chunksPerSample = 16;
-
-function chooseForm(plain: Uint8Array): Form {
-  const start = Math.max(0, Math.floor((plain.length - sampleBytes) / 2)) & ~3;
-  const sample = plain.subarray(start, start + sampleBytes);
-  const limit = sample.length * worthwhileRatio;
-  const lz4 = lz4FrameEncode(sample)?.length ?? sample.length;
-  const grouped = new Uint8Array(sample.length);
-  bg4Split(sample, grouped);
-  const bg4 = lz4FrameEncode(grouped)?.length ?? sample.length;
-  if (Math.min(lz4, bg4) > limit) return 'none';
-  return lz4 <= bg4 ? 'lz4' : 'bg4';
-}
-
-/** Encodes the chunks of one stream in turn; neighbours are taken to be alike. */
-export class ChunkEncoder {
-  #grouped: Uint8Array | null = null;
-  #form: Form = 'none';
-  #samplesIn = 0;
-
-  /** A chunk as it stands in a xorb: header and data. `plain` is 1 byte to `chunkMaxBytes`; the result is the caller's. */
-  encode(plain: Uint8Array, policy: CompressionPolicy = 'auto'): Uint8Array {
-    if (plain.length === 0 || plain.length > chunkMaxBytes) {
-      throw new RangeError(`A chunk has 1 to ${chunkMaxBytes} bytes, not ${plain.length}`);
-    }
-    if (policy === 'auto' && this.#samplesIn === 0) {
-      this.#form = chooseForm(plain);
-      this.#samplesIn = chunksPerSample;
-    }
-    const form = policy === 'auto' ? this.#form : policy;
-    const body = this.#compress(plain, form);
-    if (policy === 'auto') {
-      const disappoints = form !== 'none' && (body === null || body.length > plain.length * worthwhileRatio);
-      this.#samplesIn = disappoints ? 0 : this.#samplesIn - 1;
-    }
-    const data = body ?? plain;
-    const encoded = Buffer.allocUnsafe(chunkHeaderBytes + data.length);
-    encoded[0] = formatVersion;
-    encoded.writeUIntLE(data.length, 1, 3);
-    encoded[4] = body === null ? schemeStored : form === 'lz4' ? schemeLz4 : schemeBg4Lz4;
-    encoded.writeUIntLE(plain.length, 5, 3);
-    encoded.set(data, chunkHeaderBytes);
-    return encoded;
-  }
-
-  #compress(plain: Uint8Array, form: Form): Uint8Array | null {
-    if (form === 'none') return null;
-    if (form === 'lz4') return lz4FrameEncode(plain);
-    this.#grouped ??= new Uint8Array(chunkMaxBytes);
-    const grouped = this.#grouped.subarray(0, plain.length);
-    bg4Split(plain, grouped);
-    return lz4FrameEncode(grouped);
-  }
-}
-
-/** Encodes a chunk by itself. */
-export function encodeChunk(plain: Uint8Array, policy: CompressionPolicy = 'auto'): Uint8Array {
-  return new ChunkEncoder().encode(plain, policy);
-}
-
-/** Collects chunks into one xorb. The caller asks `fits` before each addition. */
-export class XorbBuilder {
-  readonly #parts: Uint8Array[] = [];
-  readonly #chunks: ChunkInfo[] = [];
-  readonly #encoder = new ChunkEncoder();
-  #sizeBytes = 0;
-
-  /** Serialized bytes so far. */
-  get sizeBytes(): number {
-    return this.#sizeBytes;
-  }
-
-  get chunkCount(): number {
-    return this.#chunks.length;
-  }
-
-  /** Whether a chunk of `plainBytes` can be added whatever it compresses to. */
-  fits(plainBytes: number): boolean {
-    return (
-      this.#chunks.length < xorbMaxChunks && this.#sizeBytes + chunkHeaderBytes + plainBytes <= xorbMaxBytes
-    );
-  }
-
-  /** Compresses and adds; `plain` is borrowed, `hash` is kept. Returns the chunk's index in the xorb. */
-  add(plain: Uint8Array, hash: Uint8Array, policy: CompressionPolicy = 'auto'): number {
-    return this.addEncoded(this.#encoder.encode(plain, policy), plain.length, hash);
-  }
-
-  /** Adds what `encodeChunk` made; `encoded` and `hash` are kept. */
-  addEncoded(encoded: Uint8Array, plainBytes: number, hash: Uint8Array): number {
-    if (!this.fits(encoded.length - chunkHeaderBytes)) throw new RangeError('The xorb is full');
-    this.#parts.push(encoded);
-    this.#chunks.push({ hash, sizeBytes: plainBytes });
-    this.#sizeBytes += encoded.length;
-    return this.#chunks.length - 1;
-  }
-
-  /** The builder must not be used afterwards. */
-  finish(): { readonly hash: Uint8Array; readonly bytes: Uint8Array; readonly chunks: readonly ChunkInfo[] } {
-    return {
-      hash: xorbHash(this.#chunks),
-      bytes: Buffer.concat(this.#parts, this.#sizeBytes),
-      chunks: this.#chunks,
-    };
-  }
 }

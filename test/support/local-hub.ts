@@ -4,10 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import type { CompressionPolicy } from '../../src/xet/chunk-encoder.ts';
 import { Chunker } from '../../src/xet/chunker.ts';
 import { chunkHash, fileHash, hashToHex, rangeHash, type ChunkInfo } from '../../src/xet/hash.ts';
 import type { ShardFile } from '../../src/xet/shard.ts';
-import { XorbBuilder, type CompressionPolicy } from '../../src/xet/xorb.ts';
+import { XorbBuilder } from '../../src/xet/xorb-builder.ts';
 import { startLocalHub, type LocalHub, type LocalHubOptions } from '../../src/hub-local/local-hub.ts';
 
 export async function temporaryFolder(t: TestContext, name = 'hubdrive-hub-'): Promise<string> {

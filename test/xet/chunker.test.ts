@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { Hasher } from 'gearhash-jit';
 import { Chunker, chunkMaxBytes, chunkMinBytes, chunkTargetBytes } from '../../src/xet/chunker.ts';
-import { noiseBytes, splitMixBytes } from './xet-samples.ts';
+import { noiseBytes, splitMixBytes, textBytes } from './xet-samples.ts';
 
 interface Vectors {
   readonly splitmix1MB: { readonly boundaries: readonly number[] };
@@ -29,6 +30,44 @@ function boundaries(data: Uint8Array, pieceBytes: number): number[] {
   for (let at = 0; at < data.length; at += pieceBytes) chunker.push(data.subarray(at, at + pieceBytes), emit);
   chunker.finish(emit);
   return cuts;
+}
+
+/** The rule as the specification has it, over another implementation of the hash. */
+function independentBoundaries(data: Uint8Array): number[] {
+  const gear = new Hasher(0xffff_0000_0000_0000n);
+  const cuts: number[] = [];
+  let start = 0;
+  while (start < data.length) {
+    gear.resetHash();
+    const limit = Math.min(start + chunkMaxBytes, data.length);
+    let at = start;
+    let end = limit;
+    while (at < limit) {
+      const match = gear.nextMatch(data.subarray(at, limit));
+      if (match === -1) break;
+      at += match;
+      if (at - start >= chunkMinBytes) {
+        end = at;
+        break;
+      }
+    }
+    cuts.push(end);
+    start = end;
+  }
+  return cuts;
+}
+
+/** Repeats 16 bytes, found by trying, in which the hash matches. */
+function denseBytes(length: number): Uint8Array {
+  const gear = new Hasher(0xffff_0000_0000_0000n);
+  for (let seed = 1; ; seed += 1) {
+    const period = noiseBytes(16, seed * 7919);
+    const tried = new Uint8Array(96).map((_, i) => period[i % 16] as number);
+    gear.resetHash();
+    gear.nextMatch(tried.subarray(0, 64));
+    const match = gear.nextMatch(tried.subarray(64));
+    if (match !== -1) return new Uint8Array(length).map((_, i) => period[i % 16] as number);
+  }
 }
 
 describe('chunker', () => {
@@ -66,6 +105,22 @@ describe('chunker', () => {
       { numRuns: 40 },
     );
     assert.deepEqual(boundaries(data, 1), expected);
+  });
+
+  test('cuts where the gear hash of an independent scanner allows it', () => {
+    const kinds = {
+      noise: noiseBytes(2_500_000, 11),
+      text: textBytes(2_500_000, 11),
+      // Matches every 16 bytes, which is more than the kernel keeps.
+      dense: denseBytes(600_000),
+      empty: new Uint8Array(500_000),
+    };
+    for (const [kind, data] of Object.entries(kinds)) {
+      const expected = independentBoundaries(data);
+      for (const piece of [data.length, 1_048_576, 131_072, 99_991, 4096]) {
+        assert.deepEqual(boundaries(data, piece), expected, `${kind} in pieces of ${piece}`);
+      }
+    }
   });
 
   test('keeps every chunk but the last within its limits', () => {

@@ -1,0 +1,233 @@
+/* LZ4 blocks by the LZ4 block format description 1.6: a greedy compressor with one 16-bit hash table, and a decompressor
+ * for hostile input. Both work between the fixed regions of memory.h. */
+#include <wasm_simd128.h>
+#include "memory.h"
+
+#define MIN_MATCH 4
+/** The last match begins at least 12 bytes before the end, and the last 5 bytes are literals. */
+#define MATCH_END_MARGIN 12
+#define LITERAL_END_MARGIN 5
+#define HASH_BITS 13
+/** Matches are looked for at ever wider steps in bytes that do not compress. */
+#define SKIP_SHIFT 6
+
+/** Positions modulo 65536: a candidate is the last position of that remainder, which is as far as a match may reach. */
+static u16 table[1 << HASH_BITS];
+
+INLINE u32 hash_at(const u8 *at) {
+  return (u32)(((load64(at) << 24) * 889523592379ULL) >> (64 - HASH_BITS));
+}
+
+INLINE void copy16(u8 *to, const u8 *from) { wasm_v128_store(to, wasm_v128_load(from)); }
+
+/** Copies at least `length` bytes in steps of 16; the two must be 16 apart, or the source must lie behind. */
+INLINE void copy_steps(u8 *to, const u8 *from, u32 length) {
+  u8 *end = to + length;
+  do {
+    copy16(to, from);
+    to += 16;
+    from += 16;
+  } while (to < end);
+}
+
+INLINE u8 *write_length(u8 *to, u32 rest) {
+  for (; rest >= 255; rest -= 255) *to++ = 255;
+  *to++ = (u8)rest;
+  return to;
+}
+
+INLINE u32 equal_bytes(const u8 *a, const u8 *b, const u8 *limit) {
+  const u8 *start = a;
+  while (a + 8 <= limit) {
+    u64 difference = load64(a) ^ load64(b);
+    if (difference != 0) return (u32)(a - start) + ((u32)__builtin_ctzll(difference) >> 3);
+    a += 8;
+    b += 8;
+  }
+  while (a < limit && *a == *b) {
+    a += 1;
+    b += 1;
+  }
+  return (u32)(a - start);
+}
+
+/**
+ * Compresses `length` bytes of `source` into region_out from `out_offset`, using at most `limit` bytes. Returns the bytes
+ * used, 0 if they do not suffice.
+ */
+static u32 compress(const u8 *source, u32 length, u32 out_offset, u32 limit) {
+  u8 *out = region_out + out_offset;
+  u8 *const out_start = out;
+  u8 *const out_end = out + limit;
+  const u8 *anchor = source;
+  const u8 *const end = source + length;
+  if (length > MATCH_END_MARGIN) {
+    const u8 *const match_end = end - LITERAL_END_MARGIN;
+    const u8 *const last_match = end - MATCH_END_MARGIN;
+    const u8 *at = source + 1;
+    __builtin_memset(table, 0, sizeof table);
+    u32 next_hash = hash_at(at);
+    for (;;) {
+      const u8 *candidate;
+      u32 distance;
+      const u8 *next = at;
+      u32 step = 1;
+      u32 misses = 1 << SKIP_SHIFT;
+      do {
+        u32 slot = next_hash;
+        at = next;
+        next += step;
+        step = misses++ >> SKIP_SHIFT;
+        if (UNLIKELY(next > last_match)) goto last_literals;
+        next_hash = hash_at(next);
+        u32 position = (u32)(at - source);
+        distance = (u16)(position - table[slot]);
+        table[slot] = (u16)position;
+        candidate = at - distance;
+      } while (load32(candidate) != load32(at) || distance == 0);
+      while (at > anchor && candidate > source && at[-1] == candidate[-1]) {
+        at -= 1;
+        candidate -= 1;
+      }
+      u32 literals = (u32)(at - anchor);
+      u8 *token = out++;
+      if (UNLIKELY(out + literals + literals / 255 + 16 > out_end)) return 0;
+      if (literals >= 15) {
+        *token = 15 << 4;
+        out = write_length(out, literals - 15);
+        copy_steps(out, anchor, literals);
+      } else {
+        *token = (u8)(literals << 4);
+        copy16(out, anchor);
+      }
+      out += literals;
+      for (;;) {
+        store16(out, (u16)distance);
+        out += 2;
+        u32 extra = equal_bytes(at + MIN_MATCH, candidate + MIN_MATCH, match_end);
+        at += MIN_MATCH + extra;
+        if (UNLIKELY(out + extra / 255 + 8 > out_end)) return 0;
+        if (extra >= 15) {
+          *token += 15;
+          out = write_length(out, extra - 15);
+        } else {
+          *token += (u8)extra;
+        }
+        anchor = at;
+        if (UNLIKELY(at > last_match)) goto last_literals;
+        table[hash_at(at - 2)] = (u16)(at - 2 - source);
+        u32 slot = hash_at(at);
+        u32 position = (u32)(at - source);
+        distance = (u16)(position - table[slot]);
+        table[slot] = (u16)position;
+        candidate = at - distance;
+        if (load32(candidate) != load32(at) || distance == 0) break;
+        token = out++;
+        *token = 0;
+      }
+      at += 1;
+      if (UNLIKELY(at > last_match)) goto last_literals;
+      next_hash = hash_at(at);
+    }
+  }
+last_literals:;
+  u32 literals = (u32)(end - anchor);
+  if (out + 1 + literals + (literals + 240) / 255 > out_end) return 0;
+  if (literals >= 15) {
+    *out++ = 15 << 4;
+    out = write_length(out, literals - 15);
+  } else {
+    *out++ = (u8)(literals << 4);
+  }
+  __builtin_memcpy(out, anchor, literals);
+  return (u32)(out + literals - out_start);
+}
+
+EXPORT(lz4_compress_in) u32 lz4_compress_in(u32 length, u32 out_offset, u32 limit) {
+  return compress(region_in, length, out_offset, limit);
+}
+
+EXPORT(lz4_compress_mid) u32 lz4_compress_mid(u32 length, u32 out_offset, u32 limit) {
+  return compress(region_mid, length, out_offset, limit);
+}
+
+/** For a distance below 16: which bytes of the source repeat in 16 bytes of the target, and how far one step goes then. */
+static u8 repeat_lanes[16][16];
+static u8 repeat_step[16];
+
+EXPORT(initialize) void initialize(void) {
+  for (u32 distance = 1; distance < 16; distance += 1) {
+    for (u32 i = 0; i < 16; i += 1) repeat_lanes[distance][i] = (u8)(i % distance);
+    repeat_step[distance] = (u8)(16 - 16 % distance);
+  }
+}
+
+/** What follows a nibble of 15: bytes that are added up to the first that is not 255. */
+#define READ_LENGTH(length)                \
+  do {                                     \
+    u32 byte;                              \
+    do {                                   \
+      if (UNLIKELY(at >= end)) return -1;  \
+      byte = *at++;                        \
+      length += byte;                      \
+    } while (byte == 255);                 \
+  } while (0)
+
+/**
+ * Decompresses the block region_in[start, end) to `to` from `out_offset`; matches may reach back to the start of `to`.
+ * Returns where the output ends, or a negative number for what is wrong; see codecs.ts. Lengths cannot overflow: they are
+ * sums over at most REGION_BYTES bytes.
+ */
+static int decompress(u32 start, u32 stop, u8 *to, u32 out_offset, u32 out_limit) {
+  const u8 *at = region_in + start;
+  const u8 *const end = region_in + stop;
+  u8 *out = to + out_offset;
+  u8 *const out_end = to + out_limit;
+  while (LIKELY(at < end)) {
+    u32 token = *at++;
+    u32 literals = token >> 4;
+    if (literals == 15) {
+      READ_LENGTH(literals);
+      if (literals > (u32)(end - at) || literals > (u32)(out_end - out)) return -2;
+      copy_steps(out, at, literals);
+    } else {
+      /* Reads and writes at most 16 bytes past either end, within the slack. */
+      copy16(out, at);
+      if (literals > (u32)(end - at) || literals > (u32)(out_end - out)) return -2;
+    }
+    at += literals;
+    out += literals;
+    if (UNLIKELY((u32)(end - at) < 2)) return at == end ? (int)(out - to) : -3;
+    u32 distance = load16(at);
+    at += 2;
+    if (UNLIKELY(distance - 1 >= (u32)(out - to))) return -4;
+    const u8 *from = out - distance;
+    u32 length = token & 15;
+    if (length == 15) READ_LENGTH(length);
+    length += MIN_MATCH;
+    if (UNLIKELY(length > (u32)(out_end - out))) return -5;
+    if (LIKELY(distance >= 16)) {
+      copy16(out, from);
+      if (length > 16) copy_steps(out + 16, from + 16, length - 16);
+    } else {
+      v128_t repeated = wasm_i8x16_swizzle(wasm_v128_load(from), wasm_v128_load(repeat_lanes[distance]));
+      u32 step = repeat_step[distance];
+      u8 *target = out;
+      u8 *target_end = out + length;
+      do {
+        wasm_v128_store(target, repeated);
+        target += step;
+      } while (target < target_end);
+    }
+    out += length;
+  }
+  return -6;
+}
+
+EXPORT(lz4_decompress_out) int lz4_decompress_out(u32 start, u32 end, u32 out_offset, u32 out_limit) {
+  return decompress(start, end, region_out, out_offset, out_limit);
+}
+
+EXPORT(lz4_decompress_mid) int lz4_decompress_mid(u32 start, u32 end, u32 out_offset, u32 out_limit) {
+  return decompress(start, end, region_mid, out_offset, out_limit);
+}
