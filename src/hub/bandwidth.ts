@@ -33,11 +33,14 @@ export function setBandwidthLimits(account: SharedArrayBuffer, limits: Bandwidth
 }
 
 export class Bandwidth {
+  /** For `Bandwidth` in another thread. */
+  readonly account: SharedArrayBuffer;
   readonly #cells: BigInt64Array;
   readonly #nowUs: () => bigint;
 
   /** `nowUs` must be the same clock in all threads. */
   constructor(account: SharedArrayBuffer, nowUs: () => bigint = () => process.hrtime.bigint() / 1000n) {
+    this.account = account;
     this.#cells = new BigInt64Array(account);
     this.#nowUs = nowUs;
   }

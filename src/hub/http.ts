@@ -98,17 +98,42 @@ export class HttpClient {
     return this.#clock;
   }
 
+  get timeouts(): HttpTimeouts {
+    return this.#timeouts;
+  }
+
   /**
    * Sends the request and gives the answer to `read`, as often as the policy allows. `read` must consume the body; it runs
    * again from the start when a body breaks. Rejects with `HubError`, or with what `read` throws.
    */
   async call<T>(request: HttpRequest, read: (answer: HttpAnswer) => Promise<T>): Promise<T> {
+    return await this.#repeat(request, (token) => this.#attempt(request, token, read));
+  }
+
+  /**
+   * Like `call`, for a request without authorization that `send` brings on its way somewhere else and whose failure it gives
+   * as `HubError`.
+   */
+  async callElsewhere<T>(request: HttpRequest, send: () => Promise<T>): Promise<T> {
+    const { origin } = new URL(request.url);
+    return await this.#repeat(request, async () => {
+      await this.#waitUntilOpen(origin, request);
+      try {
+        return await send();
+      } catch (error) {
+        if (error instanceof HubError) this.#noteQuota(origin, error);
+        throw error;
+      }
+    });
+  }
+
+  async #repeat<T>(request: HttpRequest, work: (token: string | null) => Promise<T>): Promise<T> {
     let retriedAuthorization = false;
     for (let attempt = 1; ; attempt += 1) {
       let token: string | null = null;
       try {
         token = (await request.authorization?.token(request.signal)) ?? null;
-        return await this.#attempt(request, token, read);
+        return await work(token);
       } catch (error) {
         if (!(error instanceof HubError)) throw error;
         if (error.status === 401 && request.authorization !== undefined && !retriedAuthorization) {
@@ -189,10 +214,13 @@ export class HttpClient {
       return await read(answer);
     const body = await readStart(answer);
     const error = errorFromAnswer(request.what, status, answer.headers, body, this.#clock.now());
-    if (status === 429 && error.retryAfterMs !== null) {
-      this.#closedUntil.set(answer.url.origin, this.#clock.monotonic() + error.retryAfterMs);
-    }
+    this.#noteQuota(answer.url.origin, error);
     throw error;
+  }
+
+  #noteQuota(origin: string, { status, retryAfterMs }: HubError): void {
+    if (status !== 429 || retryAfterMs === null) return;
+    this.#closedUntil.set(origin, this.#clock.monotonic() + retryAfterMs);
   }
 
   async #waitUntilOpen(origin: string, request: HttpRequest): Promise<void> {

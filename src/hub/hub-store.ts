@@ -7,6 +7,7 @@ import { followBucket } from './bucket-events.ts';
 import { CasClient } from './cas-client.ts';
 import { createCodecPool, createInlineCodec, type CodecPool } from './codec-pool.ts';
 import { ConnectionBudget } from './connection-budget.ts';
+import { DownloadThreads } from './download-threads.ts';
 import { HubClient, type BatchLine, type HubEntry, type SourceAddress } from './hub-client.ts';
 import { toHubError } from './hub-errors.ts';
 import { HubUrls, SubfolderPaths } from './hub-paths.ts';
@@ -54,7 +55,7 @@ export interface HubStoreOptions {
     HttpClientOptions,
     'timeouts' | 'retry' | 'random' | 'maxSocketsPerHost' | 'bandwidth'
   >;
-  /** `inline` does the codec work of uploads on the calling thread. */
+  /** `inline` does the codec work of uploads, and all of downloads, on the calling thread. */
   readonly codecs?: 'threads' | 'inline';
   /** Downloads at once. */
   readonly maxDownloads?: number;
@@ -67,6 +68,8 @@ const reservedDownloads = 4;
 /** With the 16 MiB of a xorb this bounds what uploads hold. */
 const maxXorbUploads = 4;
 const maxCodecThreads = 4;
+/** One receives, decodes and hashes some 700 MB/s. */
+const maxDownloadThreads = 4;
 /** Files outside Xet whose commit is remembered, so that an open one can be read after the branch has moved on. */
 const maxRememberedCommits = 10_000;
 
@@ -138,6 +141,7 @@ class HubStore implements RemoteStore {
   readonly #paths: SubfolderPaths;
   readonly #manifests: ManifestStore;
   readonly #codecs: CodecPool;
+  readonly #downloads: DownloadThreads | null;
   readonly #reader: XetReader;
   readonly #writer: XetWriter;
   readonly #plain: PlainReader;
@@ -165,7 +169,9 @@ class HubStore implements RemoteStore {
     const readTokens = new XetTokens(hub, address, 'read', clock);
     const cas = new CasClient(http, readTokens, new XetTokens(hub, address, 'write', clock));
     const downloads = options.maxDownloads ?? defaultMaxDownloads;
-    this.#reader = new XetReader(http, cas, known, new ConnectionBudget(downloads, reservedDownloads));
+    this.#downloads = options.codecs === 'inline' ? null : openDownloadThreads(options, clock);
+    const placesForDownloads = new ConnectionBudget(downloads, reservedDownloads);
+    this.#reader = new XetReader(http, cas, known, placesForDownloads, this.#downloads);
     const threads = Math.max(1, Math.min(maxCodecThreads, os.availableParallelism() - 1));
     this.#codecs = options.codecs === 'inline' ? createInlineCodec() : createCodecPool(threads, clock);
     const budget = new ConnectionBudget(maxXorbUploads, 0);
@@ -282,6 +288,7 @@ class HubStore implements RemoteStore {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort(new HubError('aborted', 'The Hub client was closed', { retryable: true }));
     this.#parts.http.close();
+    await this.#downloads?.close();
     await this.#codecs.close();
     this.#manifests.close();
   }
@@ -365,6 +372,13 @@ class HubStore implements RemoteStore {
       throw toHubError(what, error, signal);
     }
   }
+}
+
+function openDownloadThreads(options: HubStoreOptions, clock: HubClock): DownloadThreads {
+  const { userAgent, http } = options;
+  // The engine and the reading program need processors as well.
+  const maxThreads = Math.max(1, Math.min(maxDownloadThreads, Math.floor(os.availableParallelism() / 2)));
+  return new DownloadThreads({ maxThreads, clock, userAgent, bandwidth: http?.bandwidth?.account ?? null });
 }
 
 function xetHash(key: string): Uint8Array {

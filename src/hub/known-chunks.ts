@@ -2,7 +2,7 @@
 // Also gathers the chunks of files as they are read, until a whole file has been seen and its hash can be checked. Used by
 // reader and writer.
 
-import { chunkHash, equalHashes, fileHash, hashToHex } from '../xet/hash.ts';
+import { equalHashes, fileHash, hashToHex } from '../xet/hash.ts';
 import type { Shard } from '../xet/shard.ts';
 import { Manifest, type PlacedChunk } from './manifest.ts';
 import type { ManifestStore } from './manifest-store.ts';
@@ -150,23 +150,17 @@ export class ChunkVerifier {
     this.#manifest = manifest;
   }
 
-  /** The hash that was computed of `plain`, which came as chunk `index` of `xorb` and stands at `offset` of the file. */
-  check(offset: number, plain: Uint8Array, xorb: Uint8Array, index: number): Uint8Array {
-    const hash = chunkHash(plain);
+  /** Takes note of a chunk that came as chunk `index` of `xorb` and stands at `offset` of the file. Throws where it is another than it must be. */
+  check(offset: number, hash: Uint8Array, sizeBytes: number, xorb: Uint8Array, index: number): void {
     if (this.#manifest === null) {
-      this.#known.observe(this.#hash, this.#sizeBytes, offset, {
-        hash,
-        sizeBytes: plain.length,
-        xorb,
-        index,
-      });
-      return hash;
+      this.#known.observe(this.#hash, this.#sizeBytes, offset, { hash, sizeBytes, xorb, index });
+      return;
     }
     const position = this.#manifest.chunkStartingAt(offset);
-    if (position !== -1 && equalHashes(this.#manifest.hashAt(position), hash)) return hash;
+    if (position !== -1 && equalHashes(this.#manifest.hashAt(position), hash)) return;
     if (this.#known.dropIfWrong(this.#hash, this.#manifest)) {
       this.#manifest = null;
-      return hash;
+      return;
     }
     const name = hashToHex(this.#hash).slice(0, 12);
     throw new HubError('corrupt', `A chunk of file ${name} has another hash than it must`, {

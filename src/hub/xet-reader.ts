@@ -3,15 +3,17 @@
 // in hand. Used by `hub-store.ts` and, for chunk lists of foreign files, by the writer.
 
 import { XetFormatError } from '../xet/errors.ts';
-import { hashToHex } from '../xet/hash.ts';
+import { chunkHash, hashToHex } from '../xet/hash.ts';
 import { ChunkStreamDecoder } from '../xet/xorb.ts';
 import type { CasClient } from './cas-client.ts';
+import { ChunkPlacer, type ChunkObserver } from './chunk-placer.ts';
 import type { ConnectionBudget, Priority } from './connection-budget.ts';
+import { isRangeAsked } from './download-messages.ts';
+import { UnsuitableDownload, type DownloadThreads } from './download-threads.ts';
 import { badAnswerError } from './hub-errors.ts';
-import type { HttpAnswer } from './http-exchange.ts';
 import type { HttpClient } from './http.ts';
 import { WrongFileError, type ChunkVerifier, type KnownChunks } from './known-chunks.ts';
-import { PlanCache, xorbHashOf, type PlanFetch, type PlanTerm } from './reconstruction.ts';
+import { PlanCache, type PlanFetch } from './reconstruction.ts';
 import { HubError, type ContentSink } from './remote-store.ts';
 
 /**
@@ -23,6 +25,10 @@ const windowBytes = 8 * 1024 * 1024;
 const smallRest = 0.5;
 /** Windows of one call under way at once; the budget bounds the downloads of all calls. */
 const windowsAtOnce = 8;
+/** Some hundred µs of work: less than what crossing to a thread costs the reader. */
+const inlineBytes = 256 * 1024;
+/** Rather than wait for a thread to start, which takes longer than to decode this. */
+const firstInlineBytes = 1024 * 1024;
 /** Times that refused URLs are asked for anew. */
 const maxReplans = 2;
 
@@ -38,14 +44,7 @@ export interface XetReadRequest {
   readonly signal: AbortSignal | undefined;
   /** Told of bytes as they come over the wire. */
   readonly onReceived?: (bytes: number) => void;
-  /** Told of every chunk with its hash and place. */
-  readonly onChunk?: (
-    offset: number,
-    hash: Uint8Array,
-    sizeBytes: number,
-    xorb: Uint8Array,
-    index: number,
-  ) => void;
+  readonly onChunk?: ChunkObserver;
 }
 
 interface Window {
@@ -58,13 +57,22 @@ export class XetReader {
   readonly #cas: CasClient;
   readonly #known: KnownChunks;
   readonly #budget: ConnectionBudget;
+  readonly #threads: DownloadThreads | null;
   readonly #plans: PlanCache;
 
-  constructor(http: HttpClient, cas: CasClient, known: KnownChunks, budget: ConnectionBudget) {
+  /** Without `threads` everything is done on the calling one. */
+  constructor(
+    http: HttpClient,
+    cas: CasClient,
+    known: KnownChunks,
+    budget: ConnectionBudget,
+    threads: DownloadThreads | null,
+  ) {
     this.#http = http;
     this.#cas = cas;
     this.#known = known;
     this.#budget = budget;
+    this.#threads = threads;
     this.#plans = new PlanCache(() => http.clock.monotonic());
   }
 
@@ -143,49 +151,106 @@ export class XetReader {
   }
 
   async #download(request: XetReadRequest, fetch: PlanFetch, verifier: ChunkVerifier): Promise<void> {
-    const placer = new ChunkPlacer(request, fetch, verifier);
-    const what = `Downloading part of xorb ${fetch.xorb.slice(0, 12)}`;
-    await this.#http.call(
-      {
-        method: 'GET',
-        url: fetch.url,
-        what,
-        headers: { Range: `bytes=${fetch.byteStart}-${fetch.byteEnd - 1}` },
-        signal: request.signal,
-      },
-      async (answer) => {
-        checkRange(answer, fetch, what);
-        await this.#decode(answer, request, fetch, placer, what);
-      },
-    );
+    const placer = new ChunkPlacer(fetch, verifier, request.sink, request.onChunk);
+    const sizeBytes = fetch.byteEnd - fetch.byteStart;
+    if (this.#threads !== null && this.#isWorthThread(sizeBytes, request.priority)) {
+      try {
+        await this.#downloadOnThread(this.#threads, request, fetch, placer);
+        return;
+      } catch (error) {
+        if (!(error instanceof UnsuitableDownload)) throw error;
+      }
+    }
+    await this.#downloadHere(request, fetch, placer);
   }
 
-  async #decode(
-    answer: HttpAnswer,
+  /** What is asked for first is there sooner than a thread; a program that goes on reading will need one. */
+  #isWorthThread(sizeBytes: number, priority: Priority): boolean {
+    if (sizeBytes <= inlineBytes) return false;
+    if (this.#threads?.isRunning === true || priority === 'prefetch') return true;
+    if (sizeBytes > firstInlineBytes) return true;
+    this.#threads?.prepare();
+    return false;
+  }
+
+  async #downloadOnThread(
+    threads: DownloadThreads,
     request: XetReadRequest,
     fetch: PlanFetch,
     placer: ChunkPlacer,
-    what: string,
   ): Promise<void> {
-    const decoder = new ChunkStreamDecoder();
-    const expectedBytes = fetch.byteEnd - fetch.byteStart;
-    let received = 0;
-    try {
-      await answer.consume((bytes) => {
-        received += bytes.length;
-        if (received > expectedBytes) throw badAnswerError(what, 'more bytes than asked for');
-        request.onReceived?.(bytes.length);
-        decoder.push(bytes, (index, plain) => placer.place(index, plain));
-      });
-      decoder.finish();
-    } catch (error) {
-      if (!(error instanceof XetFormatError)) throw error;
-      throw new HubError('corrupt', `${what} failed: ${error.message}`, { retryable: true, cause: error });
-    }
-    if (received !== expectedBytes || decoder.chunkCount !== fetch.chunkEnd - fetch.chunkStart) {
-      throw new HubError('corrupt', `${what} failed: it has other chunks than planned`, { retryable: true });
-    }
+    const { url, byteStart, byteEnd } = fetch;
+    const { signal, priority } = request;
+    const what = whatOf(fetch);
+    const { timeouts } = this.#http;
+    const order = { url, byteStart, byteEnd, timeouts, urgent: priority === 'foreground' };
+    await this.#http.callElsewhere({ method: 'GET', url, what, signal }, async () => {
+      let index = 0;
+      await rethrowFormat(what, () =>
+        threads.run(what, order, signal, (chunks) => {
+          if (chunks.receivedBytes > 0) request.onReceived?.(chunks.receivedBytes);
+          const first = index;
+          index += chunks.sizes.length;
+          return placer.place(first, chunks);
+        }),
+      );
+      checkCount(what, index, fetch);
+    });
   }
+
+  async #downloadHere(request: XetReadRequest, fetch: PlanFetch, placer: ChunkPlacer): Promise<void> {
+    const { url, byteStart, byteEnd } = fetch;
+    const { signal } = request;
+    const what = whatOf(fetch);
+    const headers = { Range: `bytes=${byteStart}-${byteEnd - 1}` };
+    await this.#http.call({ method: 'GET', url, what, headers, signal }, async (answer) => {
+      if (!isRangeAsked(answer.status, answer.headers['content-range'], byteStart, byteEnd)) {
+        answer.discard();
+        throw badAnswerError(what, 'another range than asked for');
+      }
+      const decoder = new ChunkStreamDecoder();
+      const waits: Promise<void>[] = [];
+      let received = 0;
+      await rethrowFormat(what, async () => {
+        try {
+          await answer.consume((bytes) => {
+            received += bytes.length;
+            if (received > byteEnd - byteStart) throw badAnswerError(what, 'more bytes than asked for');
+            request.onReceived?.(bytes.length);
+            decoder.push(bytes, (index, borrowed) => {
+              const plain = Uint8Array.from(borrowed);
+              const chunks = { plain, sizes: [plain.length], hashes: chunkHash(plain) };
+              const waiting = placer.place(index, chunks);
+              if (waiting !== undefined) waits.push(waiting);
+            });
+          });
+          decoder.finish();
+        } finally {
+          await Promise.allSettled(waits);
+        }
+        await Promise.all(waits);
+      });
+      checkCount(what, received === byteEnd - byteStart ? decoder.chunkCount : -1, fetch);
+    });
+  }
+}
+
+function whatOf(fetch: PlanFetch): string {
+  return `Downloading part of xorb ${fetch.xorb.slice(0, 12)}`;
+}
+
+async function rethrowFormat(what: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof XetFormatError)) throw error;
+    throw new HubError('corrupt', `${what} failed: ${error.message}`, { retryable: true, cause: error });
+  }
+}
+
+function checkCount(what: string, count: number, fetch: PlanFetch): void {
+  if (count === fetch.chunkEnd - fetch.chunkStart) return;
+  throw new HubError('corrupt', `${what} failed: it has other chunks than planned`, { retryable: true });
 }
 
 function splitWindows(start: number, end: number): Window[] {
@@ -197,59 +262,4 @@ function splitWindows(start: number, end: number): Window[] {
   }
   windows.push({ start: at, end });
   return windows;
-}
-
-function checkRange(answer: HttpAnswer, fetch: PlanFetch, what: string): void {
-  const range = /^bytes (\d+)-(\d+)\//.exec(answer.headers['content-range'] ?? '');
-  const whole = answer.status === 200 && fetch.byteStart === 0;
-  const exact =
-    answer.status === 206 &&
-    Number(range?.[1]) === fetch.byteStart &&
-    Number(range?.[2]) === fetch.byteEnd - 1;
-  if (whole || exact) return;
-  answer.discard();
-  throw badAnswerError(what, 'another range than asked for');
-}
-
-interface Placement {
-  readonly term: PlanTerm;
-  /** File offset of the next chunk of the term. */
-  at: number;
-}
-
-/** Gives each chunk of a download its offsets in the file. Survives a repeated download: chunks placed before are skipped. */
-class ChunkPlacer {
-  readonly #request: XetReadRequest;
-  readonly #fetch: PlanFetch;
-  readonly #verifier: ChunkVerifier;
-  readonly #xorb: Uint8Array;
-  readonly #placements: readonly Placement[];
-  #placed = 0;
-
-  constructor(request: XetReadRequest, fetch: PlanFetch, verifier: ChunkVerifier) {
-    this.#request = request;
-    this.#fetch = fetch;
-    this.#verifier = verifier;
-    this.#xorb = xorbHashOf(fetch);
-    this.#placements = fetch.terms.map((term) => ({ term, at: term.fileStart }));
-  }
-
-  /** `index` counts from the first chunk of the download. */
-  place(index: number, plain: Uint8Array): void {
-    if (index < this.#placed) return;
-    const chunk = this.#fetch.chunkStart + index;
-    for (const placement of this.#placements) {
-      const { term, at } = placement;
-      if (chunk < term.chunkStart || chunk >= term.chunkEnd) continue;
-      const end = at + plain.length;
-      if (end > term.fileEnd || (chunk === term.chunkEnd - 1 && end !== term.fileEnd)) {
-        throw new XetFormatError('chunks have other sizes than planned');
-      }
-      const hash = this.#verifier.check(at, plain, this.#xorb, chunk);
-      this.#request.onChunk?.(at, hash, plain.length, this.#xorb, chunk);
-      this.#request.sink(at, plain);
-      placement.at = end;
-    }
-    this.#placed = index + 1;
-  }
 }

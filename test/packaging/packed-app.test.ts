@@ -54,6 +54,7 @@ describe('the app that electron-builder packs', { timeout: 180_000 }, () => {
       'dist/src/main/demo-hub-worker.js',
       'dist/src/main/busy-scan.js',
       'dist/src/hub/codec-worker.js',
+      'dist/src/hub/download-worker.js',
       'dist/preload/preload.cjs',
       'dist/renderer/index.html',
       'assets/icons/512x512.png',
