@@ -14,8 +14,10 @@
 /** Positions modulo 65536: a candidate is the last position of that remainder, which is as far as a match may reach. */
 static u16 table[1 << HASH_BITS];
 
-INLINE u32 hash_at(const u8 *at) {
-  return (u32)(((load64(at) << 24) * 889523592379ULL) >> (64 - HASH_BITS));
+/** Of the next 5 bytes, or of 6, which finds fewer but longer matches: right for text, too few in grouped numbers. */
+INLINE u32 hash_at(const u8 *at, int six) {
+  u64 product = six ? (load64(at) << 16) * 227718039650203ULL : (load64(at) << 24) * 889523592379ULL;
+  return (u32)(product >> (64 - HASH_BITS));
 }
 
 INLINE void copy16(u8 *to, const u8 *from) { wasm_v128_store(to, wasm_v128_load(from)); }
@@ -55,7 +57,7 @@ INLINE u32 equal_bytes(const u8 *a, const u8 *b, const u8 *limit) {
  * Compresses `length` bytes of `source` into region_out from `out_offset`, using at most `limit` bytes. Returns the bytes
  * used, 0 if they do not suffice.
  */
-static u32 compress(const u8 *source, u32 length, u32 out_offset, u32 limit) {
+INLINE u32 compress(const u8 *source, int six, u32 length, u32 out_offset, u32 limit) {
   u8 *out = region_out + out_offset;
   u8 *const out_start = out;
   u8 *const out_end = out + limit;
@@ -66,7 +68,7 @@ static u32 compress(const u8 *source, u32 length, u32 out_offset, u32 limit) {
     const u8 *const last_match = end - MATCH_END_MARGIN;
     const u8 *at = source + 1;
     __builtin_memset(table, 0, sizeof table);
-    u32 next_hash = hash_at(at);
+    u32 next_hash = hash_at(at, six);
     for (;;) {
       const u8 *candidate;
       u32 distance;
@@ -79,7 +81,7 @@ static u32 compress(const u8 *source, u32 length, u32 out_offset, u32 limit) {
         next += step;
         step = misses++ >> SKIP_SHIFT;
         if (UNLIKELY(next > last_match)) goto last_literals;
-        next_hash = hash_at(next);
+        next_hash = hash_at(next, six);
         u32 position = (u32)(at - source);
         distance = (u16)(position - table[slot]);
         table[slot] = (u16)position;
@@ -115,8 +117,8 @@ static u32 compress(const u8 *source, u32 length, u32 out_offset, u32 limit) {
         }
         anchor = at;
         if (UNLIKELY(at > last_match)) goto last_literals;
-        table[hash_at(at - 2)] = (u16)(at - 2 - source);
-        u32 slot = hash_at(at);
+        table[hash_at(at - 2, six)] = (u16)(at - 2 - source);
+        u32 slot = hash_at(at, six);
         u32 position = (u32)(at - source);
         distance = (u16)(position - table[slot]);
         table[slot] = (u16)position;
@@ -127,7 +129,7 @@ static u32 compress(const u8 *source, u32 length, u32 out_offset, u32 limit) {
       }
       at += 1;
       if (UNLIKELY(at > last_match)) goto last_literals;
-      next_hash = hash_at(at);
+      next_hash = hash_at(at, six);
     }
   }
 last_literals:;
@@ -144,11 +146,11 @@ last_literals:;
 }
 
 EXPORT(lz4_compress_in) u32 lz4_compress_in(u32 length, u32 out_offset, u32 limit) {
-  return compress(region_in, length, out_offset, limit);
+  return compress(region_in, 1, length, out_offset, limit);
 }
 
 EXPORT(lz4_compress_mid) u32 lz4_compress_mid(u32 length, u32 out_offset, u32 limit) {
-  return compress(region_mid, length, out_offset, limit);
+  return compress(region_mid, 0, length, out_offset, limit);
 }
 
 /** For a distance below 16: which bytes of the source repeat in 16 bytes of the target, and how far one step goes then. */
