@@ -70,6 +70,20 @@ export function answer<T>(
   return undefined;
 }
 
+/**
+ * Writes the results of a change that is done once it is on this disk: RFC 1813 section 4.7 lets only WRITE answer earlier, and
+ * Linux sends nothing for the fsync of a folder. The results are those of the change itself, so that their order is its order.
+ * A failed sync fails the call, although the change can be seen: nobody may build on it.
+ */
+export function answerDurably<T>(
+  context: Nfs3Context,
+  value: MaybePromise<T>,
+  write: (out: XdrWriter, value: T) => void,
+): Promise<LateResults> {
+  if (value instanceof Promise) return value.then((result) => answerDurably(context, result, write));
+  return context.fileSystem.sync().then(() => (late) => write(late, value));
+}
+
 /** Path inside the mount of a name in a folder, for activity. */
 export function pathOfName(context: Nfs3Context, directory: number, name: string): string {
   const parent = context.fileSystem.pathOf(directory);

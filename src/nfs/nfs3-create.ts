@@ -3,7 +3,7 @@
 import type { Caller, Created, CreateMode } from '../vfs/file-system.ts';
 import { setAttributesOf, writeAttributes, writeWcc } from './nfs3-attributes.ts';
 import {
-  answer,
+  answerDurably,
   pathOfName,
   type CallObjects,
   type Nfs3Context,
@@ -46,33 +46,37 @@ export function createProcedures(context: Nfs3Context) {
   const SETATTR: Nfs3Procedure = {
     failureArm: 'wcc',
     isDuplicateChecked: true,
-    run(call, out, objects) {
+    run(call, _out, objects) {
       const args = readArguments(SETATTR3args, call.reader);
       const ino = handles.inodeOf(args.object);
       objects.first = ino;
       const changes = setAttributesOf(args.new_attributes);
       const guard = args.guard === null ? undefined : { sec: args.guard.seconds, nsec: args.guard.nseconds };
       const startedAt = clock.monotonic();
-      return answer(out, fileSystem.setAttributes(ino, changes, callerOf(call), guard), (late, change) => {
-        late.uint32(Nfsstat3.OK);
-        writeWcc(context, late, change);
-        const { sizeBytes } = changes;
-        if (sizeBytes === undefined) return;
-        activity.recordInode('TRUNCATE', ino, sizeBytes, 0, clock.monotonic() - startedAt);
-      });
+      return answerDurably(
+        context,
+        fileSystem.setAttributes(ino, changes, callerOf(call), guard),
+        (late, change) => {
+          late.uint32(Nfsstat3.OK);
+          writeWcc(context, late, change);
+          const { sizeBytes } = changes;
+          if (sizeBytes === undefined) return;
+          activity.recordInode('TRUNCATE', ino, sizeBytes, 0, clock.monotonic() - startedAt);
+        },
+      );
     },
   };
 
   const CREATE: Nfs3Procedure = {
     failureArm: 'wcc',
     isDuplicateChecked: true,
-    run(call, out, objects) {
+    run(call, _out, objects) {
       const args = readArguments(CREATE3args, call.reader);
       const directory = directoryOf(args.where, objects);
       const name = newNameOf(args.where.name);
       const startedAt = clock.monotonic();
       const created = fileSystem.create(directory, name, createModeOf(args.how), callerOf(call));
-      return answer(out, created, (late, result) => {
+      return answerDurably(context, created, (late, result) => {
         writeCreated(late, result);
         activity.record('CREATE', pathOfName(context, directory, name), {
           durationMs: clock.monotonic() - startedAt,
@@ -84,14 +88,14 @@ export function createProcedures(context: Nfs3Context) {
   const MKDIR: Nfs3Procedure = {
     failureArm: 'wcc',
     isDuplicateChecked: true,
-    run(call, out, objects) {
+    run(call, _out, objects) {
       const args = readArguments(MKDIR3args, call.reader);
       const directory = directoryOf(args.where, objects);
       const name = newNameOf(args.where.name);
       const attributes = setAttributesOf(args.attributes);
       const startedAt = clock.monotonic();
-      return answer(
-        out,
+      return answerDurably(
+        context,
         fileSystem.makeDirectory(directory, name, attributes, callerOf(call)),
         (late, result) => {
           writeCreated(late, result);
@@ -106,7 +110,7 @@ export function createProcedures(context: Nfs3Context) {
   const SYMLINK: Nfs3Procedure = {
     failureArm: 'wcc',
     isDuplicateChecked: true,
-    run(call, out, objects) {
+    run(call, _out, objects) {
       const args = readArguments(SYMLINK3args, call.reader);
       const directory = directoryOf(args.where, objects);
       const name = newNameOf(args.where.name);
@@ -114,7 +118,7 @@ export function createProcedures(context: Nfs3Context) {
       const attributes = setAttributesOf(args.symlink.symlink_attributes);
       const startedAt = clock.monotonic();
       const created = fileSystem.makeSymlink(directory, name, target, attributes, callerOf(call));
-      return answer(out, created, (late, result) => {
+      return answerDurably(context, created, (late, result) => {
         writeCreated(late, result);
         const durationMs = clock.monotonic() - startedAt;
         activity.record('CREATE', pathOfName(context, directory, name), { durationMs, detail: 'symlink' });
@@ -140,7 +144,7 @@ export function createProcedures(context: Nfs3Context) {
   const LINK: Nfs3Procedure = {
     failureArm: 'attributes and wcc',
     isDuplicateChecked: true,
-    run(call, out, objects) {
+    run(call, _out, objects) {
       const args = readArguments(LINK3args, call.reader);
       const ino = handles.inodeOf(args.file);
       objects.first = ino;
@@ -149,7 +153,7 @@ export function createProcedures(context: Nfs3Context) {
       const name = newNameOf(args.link.name);
       const oldPath = fileSystem.pathOf(ino) ?? '';
       const startedAt = clock.monotonic();
-      return answer(out, fileSystem.link(ino, directory, name), (late, linked) => {
+      return answerDurably(context, fileSystem.link(ino, directory, name), (late, linked) => {
         late.uint32(Nfsstat3.OK);
         writeAttributes(context, late, linked.attributes);
         writeWcc(context, late, linked.directory);

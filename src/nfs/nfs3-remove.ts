@@ -1,7 +1,7 @@
 // What takes names away: REMOVE, RMDIR and RENAME (RFC 1813 3.3.12 to 3.3.14). Handles stay valid through a rename.
 
 import { writeWcc } from './nfs3-attributes.ts';
-import { answer, pathOfName, type Nfs3Context, type Nfs3Procedure } from './nfs3-context.ts';
+import { answerDurably, pathOfName, type Nfs3Context, type Nfs3Procedure } from './nfs3-context.ts';
 import { readArguments } from './nfs3-create.ts';
 import { movableNameOf } from './nfs3-names.ts';
 import { REMOVE3args, RENAME3args, RMDIR3args } from './nfs3-schema.ts';
@@ -13,13 +13,13 @@ export function removeProcedures(context: Nfs3Context) {
   const REMOVE: Nfs3Procedure = {
     failureArm: 'wcc',
     isDuplicateChecked: true,
-    run(call, out, objects) {
+    run(call, _out, objects) {
       const { object } = readArguments(REMOVE3args, call.reader);
       const directory = handles.inodeOf(object.dir);
       objects.first = directory;
       const name = movableNameOf(object.name);
       const startedAt = clock.monotonic();
-      return answer(out, fileSystem.remove(directory, name), (late, change) => {
+      return answerDurably(context, fileSystem.remove(directory, name), (late, change) => {
         late.uint32(Nfsstat3.OK);
         writeWcc(context, late, change);
         activity.record('REMOVE', pathOfName(context, directory, name), {
@@ -32,13 +32,13 @@ export function removeProcedures(context: Nfs3Context) {
   const RMDIR: Nfs3Procedure = {
     failureArm: 'wcc',
     isDuplicateChecked: true,
-    run(call, out, objects) {
+    run(call, _out, objects) {
       const { object } = readArguments(RMDIR3args, call.reader);
       const directory = handles.inodeOf(object.dir);
       objects.first = directory;
       const name = movableNameOf(object.name);
       const startedAt = clock.monotonic();
-      return answer(out, fileSystem.removeDirectory(directory, name), (late, change) => {
+      return answerDurably(context, fileSystem.removeDirectory(directory, name), (late, change) => {
         late.uint32(Nfsstat3.OK);
         writeWcc(context, late, change);
         const durationMs = clock.monotonic() - startedAt;
@@ -50,7 +50,7 @@ export function removeProcedures(context: Nfs3Context) {
   const RENAME: Nfs3Procedure = {
     failureArm: 'wcc and wcc',
     isDuplicateChecked: true,
-    run(call, out, objects) {
+    run(call, _out, objects) {
       const { from, to } = readArguments(RENAME3args, call.reader);
       const fromDirectory = handles.inodeOf(from.dir);
       objects.first = fromDirectory;
@@ -61,7 +61,7 @@ export function removeProcedures(context: Nfs3Context) {
       const oldPath = pathOfName(context, fromDirectory, fromName);
       const startedAt = clock.monotonic();
       const renaming = fileSystem.rename(fromDirectory, fromName, toDirectory, toName);
-      return answer(out, renaming, (late, change) => {
+      return answerDurably(context, renaming, (late, change) => {
         late.uint32(Nfsstat3.OK);
         writeWcc(context, late, change.from);
         writeWcc(context, late, change.to);

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { isDiskFull, isPassing } from './disk-error.ts';
 import { FsError } from './fs-error.ts';
 import type { CatalogueDatabase } from './parts.ts';
+import { SharedSync } from './shared-sync.ts';
 
 const syncDescriptor = promisify(fdatasync);
 
@@ -55,8 +56,7 @@ class SqliteCatalogue implements OpenCatalogueDatabase {
   #depth = 0;
   #afterCommit: (() => void)[] = [];
   #onRollback: (() => void)[] = [];
-  #running: Promise<void> | null = null;
-  #next: Promise<void> | null = null;
+  readonly #log = new SharedSync(() => this.#syncLog());
   readonly #countChanges: StatementSync;
   /** SQLite's count of changed rows when the running sync started, and of those known to be on disk. */
   #startedChanges = -1;
@@ -144,29 +144,9 @@ class SqliteCatalogue implements OpenCatalogueDatabase {
   sync(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     const changes = this.#changes();
-    if (this.#running === null) return changes === this.#syncedChanges ? Promise.resolve() : this.#start();
-    if (changes === this.#startedChanges) return this.#running;
-    // The running sync may have started before the caller's commit: everybody who comes meanwhile shares the next one.
-    this.#next ??= this.#running.then(
-      () => this.#start(),
-      () => this.#start(),
-    );
-    return this.#next;
-  }
-
-  #start(): Promise<void> {
-    this.#next = null;
-    const changes = this.#changes();
-    this.#startedChanges = changes;
-    const running = this.#syncLog()
-      .then(() => {
-        this.#syncedChanges = changes;
-      })
-      .finally(() => {
-        if (this.#running === running) this.#running = null;
-      });
-    this.#running = running;
-    return running;
+    const { running } = this.#log;
+    if (running === null && changes === this.#syncedChanges) return Promise.resolve();
+    return running !== null && changes === this.#startedChanges ? running : this.#log.run();
   }
 
   #changes(): number {
@@ -175,6 +155,8 @@ class SqliteCatalogue implements OpenCatalogueDatabase {
   }
 
   async #syncLog(): Promise<void> {
+    const changes = this.#changes();
+    this.#startedChanges = changes;
     try {
       if (this.#suspect) {
         this.#checkpoint();
@@ -186,6 +168,7 @@ class SqliteCatalogue implements OpenCatalogueDatabase {
       this.#suspect = true;
       throw new FsError('EIO', 'sync', { message: 'the catalogue could not be written to this disk', cause });
     }
+    this.#syncedChanges = changes;
   }
 
   #checkpoint(): void {
@@ -196,7 +179,7 @@ class SqliteCatalogue implements OpenCatalogueDatabase {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await Promise.allSettled([this.#running, this.#next]);
+    await this.#log.idle();
     closeSync(this.#walDescriptor);
     this.handle.close();
   }

@@ -209,7 +209,7 @@ class DiskContentStore implements ContentStore {
 
   async commit(ino: number): Promise<void> {
     const file = this.#area.files.get(ino);
-    if (file === undefined) return;
+    if (file === undefined) return this.#options.database.sync();
     try {
       await file.commit();
     } catch (error) {

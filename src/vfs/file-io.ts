@@ -9,7 +9,6 @@ import { checkWriteEnd, noteContentChanged } from './namespace-attributes.ts';
 import { checkWritable, isFile, type NamespaceContext } from './namespace-context.ts';
 import { giveNameBack } from './namespace-return.ts';
 import { noteUsed } from './namespace-remote.ts';
-import type { CatalogueDatabase } from './parts.ts';
 
 /** Attributes wait at most this long for the catalogue. */
 const saveDelayMs = 1_000;
@@ -26,14 +25,12 @@ export interface ReadResult {
 
 export class FileIo {
   readonly #context: NamespaceContext;
-  readonly #database: CatalogueDatabase;
   /** Monotonic time of the last notice to the upload queue, by inode. */
   readonly #noticedAt = new Map<number, number>();
   #timer: Timer | null = null;
 
-  constructor(context: NamespaceContext, database: CatalogueDatabase) {
+  constructor(context: NamespaceContext) {
     this.#context = context;
-    this.#database = database;
   }
 
   read(ino: number, offset: number, target: Uint8Array): MaybePromise<ReadResult> {
@@ -110,7 +107,6 @@ export class FileIo {
     tree.slot(ino, 'commit');
     tree.saveInode(ino);
     await content.commit(ino);
-    await this.#database.sync();
     uploads.noteCommittedLocally(ino);
     return tree.attributes(tree.slot(ino, 'commit'));
   }

@@ -138,6 +138,12 @@ export interface FileSystem {
    */
   readDirectory(directory: number, afterCookie: number, visit: EntryVisitor): MaybePromise<boolean>;
 
+  /**
+   * Every change of names and attributes made before the call is on this disk when it resolves; concurrent calls share one sync.
+   * Rejects with EIO where the disk does not take it: the change stays visible and goes with the next sync that succeeds.
+   */
+  sync(): Promise<void>;
+
   space(): Space;
   /** Inode of the parent folder, itself for the root. */
   parentOf(directory: number): number;

@@ -93,7 +93,7 @@ export interface ContentStore {
   write(ino: number, offset: number, data: Uint8Array, stored?: () => void): MaybePromise<void>;
   /** Shrinking forgets bytes for good; growing adds zeros. */
   truncate(ino: number, sizeBytes: number): MaybePromise<void>;
-  /** Staged bytes and the index that makes them trusted are on disk. A failed sync changes the verifier and rejects with EIO. */
+  /** Staged bytes, the index that makes them trusted, and what else is in the catalogue are on disk. A failed sync changes the verifier and rejects with EIO. */
   commit(ino: number): Promise<void>;
   writeVerifier(): Uint8Array;
   isStaged(ino: number): boolean;

@@ -3,9 +3,10 @@
 // versions are frozen and sent through snapshot.ts, layers merged by staged-merge.ts.
 //
 // What COMMIT does, in this order, so that after a crash the index never promises bytes that are not there:
-// 1. fdatasync of the staging file; 2. fsync of its folder if the file is new; 3. the synced ranges go into the index, in a
-// transaction; 4. the catalogue's log is synced. Ranges that were cut meanwhile are left out in step 3. If 1 fails the verifier
-// changes, the commit is refused once with EIO, and the bytes are written again before the next sync: the kernel reports a lost page once.
+// 1. fdatasync of the staging file and, if the file is new, at the same time fsync of its folder; 2. the synced ranges go into the
+// index, in a transaction; 3. the catalogue's log is synced. Ranges that were cut meanwhile are left out in step 2. Concurrent commits of
+// a file share all of it, those of different files the syncs of folder and log. If a sync fails the verifier changes, the commit is
+// refused once with EIO, and the file's bytes are written again before its next sync: the kernel reports a lost page once.
 
 import type { ByteRange, ContentRef } from '../hub/remote-store.ts';
 import type { Log } from '../shared/log.ts';
@@ -193,15 +194,13 @@ export class StagedFile {
   }
 
   async #commitRound(): Promise<void> {
-    const { database, disk } = this.#owner;
+    const { disk } = this.#owner;
     const claims = this.#claimPending();
-    if (claims.length === 0 && this.#isIndexSynced) return;
+    if (claims.length === 0 && this.#isIndexSynced) return this.#syncIndex();
     let isSynced = false;
     try {
-      await syncAll(claims.map((claim) => this.#syncLayer(claim)));
-      disk.step('data-synced');
+      await syncAll([this.#syncData(claims), this.#syncName(claims)]);
       try {
-        await this.#syncName(claims);
         for (const claim of claims) await this.#indexSynced(claim);
       } catch (error) {
         this.#owner.noteFailedSync();
@@ -212,15 +211,20 @@ export class StagedFile {
     } finally {
       for (const { layer, ranges } of claims) layer.settleClaim(ranges, isSynced);
     }
+    await this.#syncIndex();
+    disk.step('committed');
+  }
+
+  /** Size and times of the file are in the same log. */
+  async #syncIndex(): Promise<void> {
     this.#isIndexSynced = true;
     try {
-      await database.sync();
+      await this.#owner.database.sync();
     } catch (error) {
       this.#isIndexSynced = false;
       this.#owner.noteFailedSync();
       throw error;
     }
-    disk.step('committed');
   }
 
   #claimPending(): Claim[] {
@@ -234,6 +238,11 @@ export class StagedFile {
       claims.push({ layer: lower, ranges: lower.claimPending(copied[0]) });
     }
     return claims;
+  }
+
+  async #syncData(claims: readonly Claim[]): Promise<void> {
+    await syncAll(claims.map((claim) => this.#syncLayer(claim)));
+    this.#owner.disk.step('data-synced');
   }
 
   async #syncLayer({ layer, ranges }: Claim): Promise<void> {
@@ -268,7 +277,12 @@ export class StagedFile {
 
   async #syncName(claims: readonly Claim[]): Promise<void> {
     if (claims.every(({ layer }) => layer.isNameSynced)) return;
-    await this.#owner.syncDirectory();
+    try {
+      await this.#owner.syncDirectory();
+    } catch (error) {
+      this.#owner.noteFailedSync();
+      throw error;
+    }
     for (const { layer } of claims) layer.isNameSynced = true;
     this.#owner.disk.step('directory-synced');
   }

@@ -8,6 +8,7 @@ import type { LazyFile } from './lazy-file.ts';
 import { LocalFile } from './local-file.ts';
 import type { HotMemory } from './local-file.ts';
 import type { InodeContentView, Surroundings } from './parts.ts';
+import { SharedSync } from './shared-sync.ts';
 import { StagedFile } from './staged-file.ts';
 import type { StagedFileOwner } from './staged-file.ts';
 import { StagedLayer } from './staged-layer.ts';
@@ -41,7 +42,7 @@ export class StagingArea implements StagedFileOwner {
   readonly #directory: string;
   #nextId = 1;
   #verifier: Uint8Array;
-  #directorySync: { running: Promise<void>; next: Promise<void> | null } | null = null;
+  readonly #directorySync: SharedSync;
   #durableWork: (() => Promise<void> | void)[] = [];
   #working: Promise<void> | null = null;
   #endPause: () => void = () => undefined;
@@ -55,6 +56,7 @@ export class StagingArea implements StagedFileOwner {
     this.disk = options.disk;
     this.index = new StagingIndex(options.database);
     this.#directory = `${options.dataDir}/staging`;
+    this.#directorySync = new SharedSync(() => options.disk.syncDirectory(this.#directory));
     this.#verifier = newVerifier();
     options.disk.makeDirectory(this.#directory);
   }
@@ -153,15 +155,7 @@ export class StagingArea implements StagedFileOwner {
   }
 
   syncDirectory(): Promise<void> {
-    const current = this.#directorySync;
-    if (current !== null) {
-      current.next ??= current.running.then(
-        () => this.#startDirectorySync(),
-        () => this.#startDirectorySync(),
-      );
-      return current.next;
-    }
-    return this.#startDirectorySync();
+    return this.#directorySync.run();
   }
 
   noteFailedSync(): void {
@@ -290,14 +284,6 @@ export class StagingArea implements StagedFileOwner {
       to = `${this.setAsideDirectory}/${name}.${count}`;
     this.disk.rename(from, to);
     this.log.warn('a staging file was set aside', { from, to, cause: why });
-  }
-
-  #startDirectorySync(): Promise<void> {
-    const running = this.disk.syncDirectory(this.#directory).finally(() => {
-      if (this.#directorySync?.running === running) this.#directorySync = null;
-    });
-    this.#directorySync = { running, next: null };
-    return running;
   }
 
   async #delete(layer: StagedLayer): Promise<void> {

@@ -131,7 +131,7 @@ export class VirtualFs implements FileSystem {
     this.generation = generationOf(parts.options.remote.info.identifier);
     this.uploads = parts.uploads;
     this.activity = parts.activity;
-    this.#io = new FileIo(parts.namespace.context, parts.database);
+    this.#io = new FileIo(parts.namespace.context);
   }
 
   // ---- for the host -----------------------------------------------------------------------------------------------------
@@ -281,6 +281,10 @@ export class VirtualFs implements FileSystem {
   space(): Space {
     const { totalBytes, freeBytes } = this.#parts.content.space();
     const used = this.#parts.namespace.tree.index.inodeCount;
+  sync(): Promise<void> {
+    return this.#parts.database.sync();
+  }
+
     return { totalBytes, freeBytes, totalFiles: used + spareFiles, freeFiles: spareFiles };
   }
 

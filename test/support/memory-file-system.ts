@@ -25,7 +25,7 @@ export interface MemoryFileSystemOptions {
 }
 
 export type GatedOperation =
-  'lookup' | 'read' | 'write' | 'commit' | 'create' | 'remove' | 'rename' | 'readDirectory';
+  'lookup' | 'read' | 'write' | 'commit' | 'create' | 'remove' | 'rename' | 'readDirectory' | 'sync';
 
 /** FNV-1a 64 of the source identifier, as VirtualFs has it. */
 export function generationOfSource(source: string): Uint8Array {
@@ -281,6 +281,10 @@ export class MemoryFileSystem implements FileSystem {
       }
       return true;
     });
+  }
+
+  async sync(): Promise<void> {
+    await this.#perform('sync', this.rootIno, () => undefined);
   }
 
   space(): Space {

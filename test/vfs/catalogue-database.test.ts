@@ -61,6 +61,11 @@ test('committed rows are there after a copy of the files is opened, and syncs sh
   database.transaction(() => database.handle.exec("INSERT INTO pet VALUES ('cat')"));
   const first = database.sync();
   assert.equal(first, database.sync());
+  database.transaction(() => database.handle.exec("INSERT INTO pet VALUES ('bird')"));
+  assert.equal(first, database.sync(), 'what comes in the same turn goes with it');
+  // It starts at the end of the turn, and the disk cannot answer before the next one.
+  await Promise.resolve();
+  assert.equal(first, database.sync(), 'nothing came since');
   database.transaction(() => database.handle.exec("INSERT INTO pet VALUES ('dog')"));
   const second = database.sync();
   assert.notEqual(first, second);
