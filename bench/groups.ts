@@ -5,6 +5,9 @@ import { metadataGroup } from './rows/metadata.ts';
 import { readGroup } from './rows/read.ts';
 import { remoteFirstReadsGroup } from './rows/remote-first-reads.ts';
 import { remoteReadsGroup } from './rows/remote-reads.ts';
+import { remoteWritesGroup } from './rows/remote-writes.ts';
+import { uploadPipelineGroup } from './rows/upload-pipeline.ts';
+import { uploadServingGroup } from './rows/upload-serving.ts';
 import { writeGroup } from './rows/write.ts';
 
 export const groups: readonly BenchGroup[] = [
@@ -13,4 +16,7 @@ export const groups: readonly BenchGroup[] = [
   metadataGroup,
   remoteReadsGroup,
   remoteFirstReadsGroup,
+  remoteWritesGroup,
+  uploadPipelineGroup,
+  uploadServingGroup,
 ];

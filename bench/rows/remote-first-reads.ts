@@ -8,7 +8,7 @@ import type { BenchHub, BenchWorld } from '../world.ts';
 
 const kib = 1024;
 const mib = 1024 * kib;
-const bucket = 'bench/first-reads';
+const bucket = 'demo/first-reads';
 const seed = 61;
 const firstFiles = 8;
 

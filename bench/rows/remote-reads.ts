@@ -19,7 +19,7 @@ import type { BenchHub, BenchWorld } from '../world.ts';
 
 const kib = 1024;
 const mib = 1024 * kib;
-const bucket = 'bench/reads';
+const bucket = 'demo/reads';
 const depth = 8;
 const pageReads = 100;
 
