@@ -7,6 +7,7 @@ import { inodeFlag, rowOf, typeCode } from './inode-columns.ts';
 import { FsError } from './fs-error.ts';
 import type { Attributes, EntryVisitor, MaybePromise } from './file-system.ts';
 import { basePath, baseRef, checkNameLength, type NamespaceContext } from './namespace-context.ts';
+import { mayBeLeftover } from './local-leftovers.ts';
 import { noteUsed } from './namespace-remote.ts';
 import { NamelessFiles } from './namespace-nameless.ts';
 import { NamespaceStore } from './namespace-store.ts';
@@ -46,11 +47,19 @@ interface Neighbours {
 export class Namespace implements InodeContentView {
   readonly tree: NamespaceTree;
   readonly context: NamespaceContext;
+  /** Files that had a name at the start that NFS clients give to what is removed while it is open. */
+  readonly leftovers: readonly number[];
   readonly #neighbours: Neighbours = { content: null, uploads: null, remoteTree: null };
   readonly #refs = new Map<number, ContentRef>();
 
-  private constructor(options: NamespaceOptions, tree: NamespaceTree, nameless: NamelessFiles) {
+  private constructor(
+    options: NamespaceOptions,
+    tree: NamespaceTree,
+    nameless: NamelessFiles,
+    leftovers: readonly number[],
+  ) {
     this.tree = tree;
+    this.leftovers = leftovers;
     const neighbours = this.#neighbours;
     this.context = {
       tree,
@@ -80,9 +89,13 @@ export class Namespace implements InodeContentView {
       for (const row of rows) tree.loadInode(row);
       await nextTurn();
     }
+    const leftovers: number[] = [];
     let lost = 0;
     for (const rows of store.entries(rowsPerSlice)) {
-      for (const row of rows) if (!tree.loadEntry(row)) lost += 1;
+      for (const row of rows) {
+        if (!tree.loadEntry(row)) lost += 1;
+        else if (mayBeLeftover(row.name)) leftovers.push(row.ino);
+      }
       await nextTurn();
     }
     tree.startNumbers(options.isDamaged);
@@ -101,7 +114,7 @@ export class Namespace implements InodeContentView {
         });
       }
     });
-    return new Namespace(options, tree, nameless);
+    return new Namespace(options, tree, nameless, leftovers);
   }
 
   connectContent(content: ContentStore): void {

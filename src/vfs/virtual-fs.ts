@@ -24,6 +24,7 @@ import type {
   Time,
 } from './file-system.ts';
 import { generationOf } from './generation.ts';
+import { bootedAtMs, sweepLeftovers } from './local-leftovers.ts';
 import { Namespace } from './namespace.ts';
 import { setAttributes } from './namespace-attributes.ts';
 import { createFile, linkFile, makeDirectory, makeSymlink } from './namespace-create.ts';
@@ -60,6 +61,8 @@ export interface VirtualFsOptions {
   readonly log: Log;
   /** Look-ups fall back to names that differ in case (macOS). */
   readonly foldCase?: boolean;
+  /** When this machine started, in milliseconds since the epoch, if not as the system says. */
+  readonly bootedAtMs?: number;
   /** Tests kill the process at steps of the disk and of the catalogue with these, or let calls fail. */
   readonly disk?: StagingDisk;
   readonly wrapDatabase?: (database: OpenCatalogueDatabase) => OpenCatalogueDatabase;
@@ -356,6 +359,7 @@ async function openParts(
       if (names.uploadTargets(ino).length === 0) uploads.noteRemoved(ino);
     }
   });
+  sweepLeftovers(namespace.context, namespace.leftovers, options.bootedAtMs ?? bootedAtMs(clock));
   const poller = new RemotePoller(namespace.context, remoteTree, {
     remote,
     database,
