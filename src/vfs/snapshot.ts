@@ -98,17 +98,20 @@ class FrozenVersion implements Snapshot {
   }
 
   committed(content: ContentRef): { readonly clean: boolean } {
-    this.#settle();
     const { database, index } = this.#area;
-    const file = this.#file;
-    const layer = this.#layer;
-    if (content.sizeBytes !== this.sizeBytes) {
-      throw new Error(
-        `"${content.key}" has ${content.sizeBytes} bytes, the version sent has ${this.sizeBytes}`,
-      );
-    }
-    if (file.isForgotten) return { clean: true };
     return database.transaction(() => {
+      this.#settle();
+      database.onRollback(() => {
+        this.#isSettled = false;
+      });
+      const file = this.#file;
+      const layer = this.#layer;
+      if (content.sizeBytes !== this.sizeBytes) {
+        throw new Error(
+          `"${content.key}" has ${content.sizeBytes} bytes, the version sent has ${this.sizeBytes}`,
+        );
+      }
+      if (file.isForgotten) return { clean: true };
       const { top } = file;
       this.#leaveToCache(content, layer);
       const isClean =
@@ -127,7 +130,6 @@ class FrozenVersion implements Snapshot {
         top.base = null;
         file.lower = layer;
         file.isFrozen = true;
-        this.#isSettled = false;
       });
       return { clean: isClean };
     });
