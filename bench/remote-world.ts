@@ -54,11 +54,17 @@ export class RemoteEngine {
   }
 
   /** Without `dir`: nothing was ever cached here. */
-  static async open(world: BenchWorld, route: Route, bucket: string, dir?: string): Promise<RemoteEngine> {
+  static async open(
+    world: BenchWorld,
+    route: Route,
+    bucket: string,
+    options: { readonly dir?: string; readonly isWatched?: boolean } = {},
+  ): Promise<RemoteEngine> {
     // As the launcher sets it.
     const child = world.startChild({ env: { UV_THREADPOOL_SIZE: '16' } });
-    const place = dir ?? join(await world.folder(), 'engine');
+    const place = options.dir ?? join(await world.folder(), 'engine');
     const order = { hub: route.hub, source: `bucket/${bucket}`, dir: place };
+    if (options.isWatched === true) await child.call(engineModule, 'watchStalls', null);
     const address = await child.call<EngineAddress>(engineModule, 'openEngine', order);
     return new RemoteEngine(world, child, place, address);
   }
@@ -71,10 +77,10 @@ export class RemoteEngine {
     return this.#child.call<T>(engineModule, name, argument);
   }
 
-  /** A new engine on the same folders. */
-  async restart(route: Route, bucket: string): Promise<RemoteEngine> {
+  /** A new engine on the same folders; `isWatched`: stalls count from before it opens. */
+  async restart(route: Route, bucket: string, isWatched = false): Promise<RemoteEngine> {
     await this.close();
-    return RemoteEngine.open(this.#world, route, bucket, this.dir);
+    return RemoteEngine.open(this.#world, route, bucket, { dir: this.dir, isWatched });
   }
 
   async close(): Promise<void> {

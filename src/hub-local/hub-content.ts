@@ -83,6 +83,18 @@ export class HubContent {
     return xetHash;
   }
 
+  /** Gives the content of the file at `from` more names: trees of millions for benchmarks. */
+  putNames(bucketId: string, from: string, paths: readonly string[]): void {
+    const bucket = this.#bucket(bucketId);
+    const file = this.#hub.buckets.file(bucket, from);
+    if (file === null) throw new Error(`${bucketId} has no file ${JSON.stringify(from)}`);
+    const { xetHash, sizeBytes, mtime, contentType } = file;
+    this.#apply(
+      bucket,
+      paths.map((path) => ({ type: 'put', path, xetHash, sizeBytes, mtime, contentType })),
+    );
+  }
+
   deleteFiles(bucketId: string, paths: readonly string[]): void {
     this.#apply(
       this.#bucket(bucketId),
