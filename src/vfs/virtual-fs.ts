@@ -281,13 +281,13 @@ export class VirtualFs implements FileSystem {
     return this.#parts.namespace.readDirectory(directory, afterCookie, visit);
   }
 
-  space(): Space {
-    const { totalBytes, freeBytes } = this.#parts.content.space();
-    const used = this.#parts.namespace.tree.index.inodeCount;
   sync(): Promise<void> {
     return this.#parts.database.sync();
   }
 
+  space(): Space {
+    const { totalBytes, freeBytes } = this.#parts.content.space();
+    const used = this.#parts.namespace.tree.index.inodeCount;
     return { totalBytes, freeBytes, totalFiles: used + spareFiles, freeFiles: spareFiles };
   }
 
