@@ -1,6 +1,9 @@
 // Every group of rows, in the order in which they run.
 
 import type { BenchGroup } from './row.ts';
+import { editGroup } from './rows/edit.ts';
+import { idleGroup } from './rows/idle.ts';
+import { largeTreeGroup } from './rows/large-tree.ts';
 import { metadataGroup } from './rows/metadata.ts';
 import { readGroup } from './rows/read.ts';
 import { remoteFirstReadsGroup } from './rows/remote-first-reads.ts';
@@ -19,4 +22,7 @@ export const groups: readonly BenchGroup[] = [
   remoteWritesGroup,
   uploadPipelineGroup,
   uploadServingGroup,
+  editGroup,
+  largeTreeGroup,
+  idleGroup,
 ];
