@@ -142,6 +142,7 @@ class HubStore implements RemoteStore {
   readonly #manifests: ManifestStore;
   readonly #codecs: CodecPool;
   readonly #downloads: DownloadThreads | null;
+  readonly #readTokens: XetTokens;
   readonly #reader: XetReader;
   readonly #writer: XetWriter;
   readonly #plain: PlainReader;
@@ -166,14 +167,15 @@ class HubStore implements RemoteStore {
     const known = new KnownChunks(this.#manifests);
     // Tokens are bound to a ref, not to a commit.
     const address: SourceAddress = { kind: info.kind, name: info.name, revision: info.revision };
-    const readTokens = new XetTokens(hub, address, 'read', clock);
-    const cas = new CasClient(http, readTokens, new XetTokens(hub, address, 'write', clock));
+    this.#readTokens = new XetTokens(hub, address, 'read', clock);
+    this.#readTokens.warm();
+    const cas = new CasClient(http, this.#readTokens, new XetTokens(hub, address, 'write', clock));
     const downloads = options.maxDownloads ?? defaultMaxDownloads;
     this.#downloads = options.codecs === 'inline' ? null : openDownloadThreads(options, clock);
-    const placesForDownloads = new ConnectionBudget(downloads, reservedDownloads);
-    this.#reader = new XetReader(http, cas, known, placesForDownloads, this.#downloads);
+    const places = new ConnectionBudget(downloads, reservedDownloads);
+    this.#reader = new XetReader(http, cas, known, places, this.#downloads);
     const threads = Math.max(1, Math.min(maxCodecThreads, os.availableParallelism() - 1));
-    this.#codecs = options.codecs === 'inline' ? createInlineCodec() : createCodecPool(threads, clock);
+    this.#codecs = options.codecs === 'inline' ? createInlineCodec(clock) : createCodecPool(threads, clock);
     const budget = new ConnectionBudget(maxXorbUploads, 0);
     this.#writer = new XetWriter(
       { cas, known, budget, codecs: this.#codecs, unregistered: new Map() },
@@ -197,6 +199,7 @@ class HubStore implements RemoteStore {
   }
 
   async *list(directory: string, signal?: AbortSignal): AsyncGenerator<readonly RemoteEntry[]> {
+    this.#readTokens.warm();
     const commit = this.#commit;
     for await (const page of this.#tree(directory, false, signal)) {
       yield page.flatMap((entry) => this.#toRemote(entry, commit) ?? []);
@@ -375,10 +378,10 @@ class HubStore implements RemoteStore {
 }
 
 function openDownloadThreads(options: HubStoreOptions, clock: HubClock): DownloadThreads {
-  const { userAgent, http } = options;
   // The engine and the reading program need processors as well.
   const maxThreads = Math.max(1, Math.min(maxDownloadThreads, Math.floor(os.availableParallelism() / 2)));
-  return new DownloadThreads({ maxThreads, clock, userAgent, bandwidth: http?.bandwidth?.account ?? null });
+  const bandwidth = options.http?.bandwidth?.account ?? null;
+  return new DownloadThreads({ maxThreads, clock, userAgent: options.userAgent, bandwidth });
 }
 
 function xetHash(key: string): Uint8Array {

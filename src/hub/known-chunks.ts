@@ -2,7 +2,7 @@
 // Also gathers the chunks of files as they are read, until a whole file has been seen and its hash can be checked. Used by
 // reader and writer.
 
-import { equalHashes, fileHash, hashToHex } from '../xet/hash.ts';
+import { equalHashes, fileHash, fileHashInTurns, hashToHex } from '../xet/hash.ts';
 import type { Shard } from '../xet/shard.ts';
 import { Manifest, type PlacedChunk } from './manifest.ts';
 import type { ManifestStore } from './manifest-store.ts';
@@ -10,6 +10,8 @@ import { HubError } from './remote-store.ts';
 
 /** About 150 bytes each: 30 MB at most, enough for 12 GiB of files. */
 const maxRecentChunks = 200_000;
+/** A hash of more, 64 MiB of file, is computed in turns; until then it is checked before the last byte is handed out. */
+const maxChunksAtOnce = 1024;
 /** Chunks of files not yet read to the end; 16 GiB worth. */
 const maxObservedChunks = 262_144;
 
@@ -35,6 +37,8 @@ export class KnownChunks {
   /** Most recently learnt last. */
   readonly #recent = new Map<string, PlacedChunk>();
   readonly #observed = new Map<string, Observation>();
+  /** Files whose hash is being computed. */
+  readonly #concluding = new Map<string, Promise<void>>();
   #observedChunks = 0;
 
   constructor(store: ManifestStore) {
@@ -93,7 +97,7 @@ export class KnownChunks {
 
   /**
    * Notes a chunk of a file without a kept list. Once all have been seen the file's hash is checked and the list kept.
-   * Throws `WrongFileError` if the hash is another.
+   * Throws `WrongFileError` if the hash is another; of a large file `concluded` tells.
    */
   observe(hash: Uint8Array, sizeBytes: number, offset: number, chunk: PlacedChunk): void {
     const key = hashToHex(hash);
@@ -108,18 +112,30 @@ export class KnownChunks {
     else if (this.#observedChunks > maxObservedChunks) this.#forgetOldest();
   }
 
+  /** Resolves when the file's hash is checked, if all of its chunks have been seen. Rejects with `WrongFileError`. */
+  async concluded(hash: Uint8Array): Promise<void> {
+    await this.#concluding.get(hashToHex(hash));
+  }
+
   #conclude(key: string, hash: Uint8Array, sizeBytes: number, observation: Observation): void {
     this.#drop(key);
-    const chunks = [...observation.byOffset].sort(([a], [b]) => a - b);
-    let at = 0;
-    for (const [offset, chunk] of chunks) {
-      if (offset !== at) return;
-      at += chunk.sizeBytes;
+    const list = inOrder(observation);
+    if (list === null) return;
+    if (observation.bytes !== sizeBytes) throw new WrongFileError(key);
+    if (list.length <= maxChunksAtOnce) {
+      this.#judge(key, hash, fileHash(list), list);
+      return;
     }
-    const list = chunks.map(([, chunk]) => chunk);
-    if (at !== sizeBytes || !equalHashes(fileHash(list), hash)) {
-      throw new WrongFileError(key);
-    }
+    const concluding = fileHashInTurns(list)
+      .then((found) => this.#judge(key, hash, found, list))
+      .finally(() => this.#concluding.delete(key));
+    // Those who wait for it hear of it.
+    concluding.catch(() => undefined);
+    this.#concluding.set(key, concluding);
+  }
+
+  #judge(key: string, hash: Uint8Array, found: Uint8Array, list: readonly PlacedChunk[]): void {
+    if (!equalHashes(found, hash)) throw new WrongFileError(key);
     void this.#store.put(hash, Manifest.of(list));
   }
 
@@ -150,6 +166,11 @@ export class ChunkVerifier {
     this.#manifest = manifest;
   }
 
+  /** To be awaited when all chunks of the download are in: rejects like `check`. */
+  async finish(): Promise<void> {
+    await this.#known.concluded(this.#hash);
+  }
+
   /** Takes note of a chunk that came as chunk `index` of `xorb` and stands at `offset` of the file. Throws where it is another than it must be. */
   check(offset: number, hash: Uint8Array, sizeBytes: number, xorb: Uint8Array, index: number): void {
     if (this.#manifest === null) {
@@ -167,6 +188,19 @@ export class ChunkVerifier {
       retryable: true,
     });
   }
+}
+
+/** The chunks one after the other; null where they leave gaps or overlap. */
+function inOrder({ byOffset }: Observation): readonly PlacedChunk[] | null {
+  const list: PlacedChunk[] = [];
+  let at = 0;
+  for (const offset of Float64Array.from(byOffset.keys()).sort()) {
+    const chunk = byOffset.get(offset);
+    if (offset !== at || chunk === undefined) return null;
+    list.push(chunk);
+    at += chunk.sizeBytes;
+  }
+  return list;
 }
 
 function keyOf(hash: Uint8Array): string {

@@ -78,6 +78,9 @@ export class XetReader {
 
   /** Rejects with `HubError`, or with what the sink throws; the other windows of the call are stopped then. */
   async read(request: XetReadRequest): Promise<void> {
+    // The thread starts while the plan is on its way.
+    if (request.priority === 'prefetch' && request.end - request.start > inlineBytes)
+      this.#threads?.prepare();
     const windows = splitWindows(request.start, request.end);
     const verifier = this.#known.verifier(request.fileHash, request.fileSizeBytes);
     const failing = new AbortController();
@@ -99,11 +102,13 @@ export class XetReader {
     };
     await Promise.all(Array.from({ length: Math.min(windowsAtOnce, windows.length) }, work));
     const failed = failure as { readonly error: unknown } | null;
-    if (failed === null) return;
-    if (failed.error instanceof WrongFileError) {
-      throw new HubError('corrupt', failed.error.message, { retryable: false, cause: failed.error });
+    try {
+      if (failed !== null) throw failed.error;
+      await verifier.finish();
+    } catch (error) {
+      if (!(error instanceof WrongFileError)) throw error;
+      throw new HubError('corrupt', error.message, { retryable: false, cause: error });
     }
-    throw failed.error;
   }
 
   async #readWindow(request: XetReadRequest, window: Window, verifier: ChunkVerifier): Promise<void> {
@@ -164,13 +169,11 @@ export class XetReader {
     await this.#downloadHere(request, fetch, placer);
   }
 
-  /** What is asked for first is there sooner than a thread; a program that goes on reading will need one. */
+  /** What is asked for first is there sooner than a thread. */
   #isWorthThread(sizeBytes: number, priority: Priority): boolean {
     if (sizeBytes <= inlineBytes) return false;
     if (this.#threads?.isRunning === true || priority === 'prefetch') return true;
-    if (sizeBytes > firstInlineBytes) return true;
-    this.#threads?.prepare();
-    return false;
+    return sizeBytes > firstInlineBytes;
   }
 
   async #downloadOnThread(

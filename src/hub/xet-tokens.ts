@@ -37,6 +37,11 @@ export class XetTokens {
     return await this.#fetching;
   }
 
+  /** Has a token at hand for the first who asks, who would wait a round trip for it. Its failure is told to those who need it. */
+  warm(): void {
+    void this.get().catch(() => undefined);
+  }
+
   /** The CAS refused `accessToken`; a later one stays. */
   drop(accessToken: string | null): void {
     if (this.#cached?.token.accessToken === accessToken) this.#cached = null;

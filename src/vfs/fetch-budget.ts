@@ -1,11 +1,11 @@
 // Bounds what all files of a mount prefetch at once. Foreground fetches are not counted (the server bounds its READs), so a
 // stalled or greedy file can delay another file's read-ahead at most, never its reads.
 
-const jobLimit = 12;
+const jobLimit = 16;
 /** One file may not take every place: its stalled jobs would end the read-ahead of all others. */
-const jobLimitPerFile = 6;
+const jobLimitPerFile = 8;
 /** Bytes asked for and not yet delivered, over all files: bounds what the Hub client holds in memory for us. */
-const byteLimit = 96 * 1024 * 1024;
+const byteLimit = 128 * 1024 * 1024;
 
 export interface FetchTicket {
   /** Bytes that came; the ticket shrinks by them. */

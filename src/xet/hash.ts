@@ -26,6 +26,8 @@ const cutWordOffset = 24;
 const cutMask = 3;
 const minGroup = 2;
 const maxGroup = 9;
+/** Merging a group takes some 5 µs. */
+const groupsPerTurn = 256;
 /** One chunk in 1024 may be asked for in the global index. */
 const eligibleModulus = 1024;
 
@@ -33,6 +35,7 @@ export interface XetHashes {
   chunkHash(data: Uint8Array): Uint8Array;
   merkleRoot(chunks: readonly ChunkInfo[]): Uint8Array;
   fileHash(chunks: readonly ChunkInfo[]): Uint8Array;
+  fileHashInTurns(chunks: readonly ChunkInfo[]): Promise<Uint8Array>;
   rangeHash(chunkHashes: readonly Uint8Array[]): Uint8Array;
   hmacHash(hash: Uint8Array, key: Uint8Array): Uint8Array;
 }
@@ -55,7 +58,8 @@ export function createXetHashes(keyed: (key: Uint8Array) => KeyedDigest): XetHas
     return { hash: digestNode(Buffer.from(text, 'latin1')), sizeBytes };
   }
 
-  function merkleRoot(chunks: readonly ChunkInfo[]): Uint8Array {
+  /** Yields now and then, for callers that give way to other work. */
+  function* climb(chunks: readonly ChunkInfo[]): Generator<void, Uint8Array> {
     let level = chunks;
     while (level.length > 1) {
       const parents: ChunkInfo[] = [];
@@ -64,10 +68,29 @@ export function createXetHashes(keyed: (key: Uint8Array) => KeyedDigest): XetHas
         const end = groupEnd(level, start);
         parents.push(mergeNodes(level, start, end));
         start = end;
+        if (parents.length % groupsPerTurn === 0) yield;
       }
       level = parents;
     }
     return level[0]?.hash ?? new Uint8Array(hashSizeBytes);
+  }
+
+  function merkleRoot(chunks: readonly ChunkInfo[]): Uint8Array {
+    const steps = climb(chunks);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+    }
+  }
+
+  async function fileHashInTurns(chunks: readonly ChunkInfo[]): Promise<Uint8Array> {
+    if (chunks.length === 0) return new Uint8Array(hashSizeBytes);
+    const steps = climb(chunks);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return digestFile(step.value);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   return {
@@ -75,6 +98,7 @@ export function createXetHashes(keyed: (key: Uint8Array) => KeyedDigest): XetHas
     merkleRoot,
     fileHash: (chunks) =>
       chunks.length === 0 ? new Uint8Array(hashSizeBytes) : digestFile(merkleRoot(chunks)),
+    fileHashInTurns,
     rangeHash: (chunkHashes) => digestRange(Buffer.concat(chunkHashes)),
     hmacHash: (hash, key) => keyed(key)(hash),
   };
@@ -100,6 +124,8 @@ export const merkleRoot: (chunks: readonly ChunkInfo[]) => Uint8Array = hashes.m
 export const xorbHash: (chunks: readonly ChunkInfo[]) => Uint8Array = hashes.merkleRoot;
 /** Over all chunks of the file in order; 32 zero bytes for the empty file. */
 export const fileHash: (chunks: readonly ChunkInfo[]) => Uint8Array = hashes.fileHash;
+/** The same for a long list, in turns of a millisecond or two. */
+export const fileHashInTurns: (chunks: readonly ChunkInfo[]) => Promise<Uint8Array> = hashes.fileHashInTurns;
 /** Verification hash of a segment: over the raw hashes of its chunks. */
 export const rangeHash: (chunkHashes: readonly Uint8Array[]) => Uint8Array = hashes.rangeHash;
 export const hmacHash: (hash: Uint8Array, key: Uint8Array) => Uint8Array = hashes.hmacHash;
