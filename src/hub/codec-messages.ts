@@ -1,6 +1,6 @@
-// What the codec pool and its workers say to one another. Data only; buffers are transferred, not copied.
+// What the codec pool and its workers say to one another. Data only; blocks and targets are views of shared memory, so
+// that nothing large is copied.
 
-import type { EncodedChunks } from '../xet/chunk-encoder.ts';
 import type { ChunkedBlock } from './codec-stream.ts';
 
 export type CodecRequest =
@@ -11,10 +11,16 @@ export type CodecRequest =
       readonly block: Uint8Array;
       readonly last: boolean;
     }
-  | { readonly type: 'encode'; readonly job: number; readonly stream: number; readonly wanted: Uint8Array }
+  | {
+      readonly type: 'encode';
+      readonly job: number;
+      readonly stream: number;
+      readonly wanted: Uint8Array;
+      readonly target: Uint8Array;
+    }
   | { readonly type: 'close'; readonly stream: number };
 
 export type CodecReply =
   | { readonly type: 'pushed'; readonly job: number; readonly block: ChunkedBlock }
-  | { readonly type: 'encoded'; readonly job: number; readonly block: EncodedChunks }
+  | { readonly type: 'encoded'; readonly job: number; readonly lengths: Uint32Array }
   | { readonly type: 'failed'; readonly job: number; readonly message: string };

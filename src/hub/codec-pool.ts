@@ -3,35 +3,40 @@
 // thread.
 
 import { Worker } from 'node:worker_threads';
-import type { EncodedChunks } from '../xet/chunk-encoder.ts';
 import type { CodecReply, CodecRequest } from './codec-messages.ts';
 import { CodecStream, type ChunkedBlock } from './codec-stream.ts';
 import { HubError } from './remote-store.ts';
+import { SharedBuffers } from './shared-buffers.ts';
 import type { HubClock, HubTimer } from './surroundings.ts';
 
 /** One upload's way through the codecs. Calls are answered in order; at most a few should be under way. */
 export interface UploadCodec {
-  /** Takes the block's buffer over: the caller must not touch it again. */
+  /** `block`, of the pool's `buffers`, must stay as it is until `encode` has resolved the chunks in it. */
   push(block: Uint8Array, last: boolean): Promise<ChunkedBlock>;
-  encode(wanted: Uint8Array): Promise<EncodedChunks>;
+  /** Encodes those of the oldest chunks that are marked non-zero into `target`, of the pool's `buffers`; see `CodecStream`. */
+  encode(wanted: Uint8Array, target: Uint8Array): Promise<Uint32Array>;
   /** Frees what is held. Idempotent. */
   close(): void;
 }
 
 export interface CodecPool {
+  /** Memory that all threads reach. What lies idle in it is let go after a while. */
+  readonly buffers: SharedBuffers;
   /** `expectedBytes` is about how much will be pushed; little is not worth a thread. */
   open(expectedBytes: number): UploadCodec;
   close(): Promise<void>;
 }
 
 const idleMs = 10_000;
+/** Three xorbs, or one and many blocks. */
+const idleBufferBytes = 48 * 1024 * 1024;
 /** Under a millisecond of work; starting a thread takes 30. */
 const inlineBytes = 128 * 1024;
 const workerFile = import.meta.url.endsWith('.ts') ? './codec-worker.ts' : './codec-worker.js';
 
 interface Job {
   resolvePush?: (block: ChunkedBlock) => void;
-  resolveEncode?: (block: EncodedChunks) => void;
+  resolveEncode?: (lengths: Uint32Array) => void;
   reject: (error: HubError) => void;
 }
 
@@ -55,7 +60,7 @@ class CodecThread {
     return this.#failure !== null;
   }
 
-  send(request: CodecRequest, job: Job | null, transfer: readonly ArrayBuffer[]): void {
+  send(request: CodecRequest, job: Job | null): void {
     if (this.#failure !== null) {
       job?.reject(this.#failure);
       return;
@@ -63,13 +68,7 @@ class CodecThread {
     if (job !== null && request.type !== 'close') this.#jobs.set(request.job, job);
     // While work is under way the process must stay: an upload may be all that is left to do.
     if (this.#jobs.size > 0) this.#worker.ref();
-    try {
-      this.#worker.postMessage(request, [...transfer]);
-    } catch (cause) {
-      // A buffer that was given away before: a mistake of the caller, which must not wait for ever.
-      if (request.type !== 'close')
-        this.#settle({ type: 'failed', job: request.job, message: String(cause) });
-    }
+    this.#worker.postMessage(request);
   }
 
   async end(): Promise<void> {
@@ -82,7 +81,7 @@ class CodecThread {
     this.#jobs.delete(reply.job);
     if (this.#jobs.size === 0) this.#worker.unref();
     if (reply.type === 'pushed') job?.resolvePush?.(reply.block);
-    else if (reply.type === 'encoded') job?.resolveEncode?.(reply.block);
+    else if (reply.type === 'encoded') job?.resolveEncode?.(reply.lengths);
     else job?.reject(codecError(reply.message, null));
   }
 
@@ -100,6 +99,7 @@ function codecError(reason: string, cause: unknown): HubError {
 }
 
 class ThreadPool implements CodecPool {
+  readonly buffers: SharedBuffers;
   readonly #threads = new Set<CodecThread>();
   readonly #maxThreads: number;
   readonly #clock: HubClock;
@@ -108,6 +108,7 @@ class ThreadPool implements CodecPool {
   #closed = false;
 
   constructor(maxThreads: number, clock: HubClock) {
+    this.buffers = new SharedBuffers(idleBufferBytes, clock);
     this.#maxThreads = maxThreads;
     this.#clock = clock;
   }
@@ -121,18 +122,20 @@ class ThreadPool implements CodecPool {
     return {
       push: (block, last) =>
         new Promise((resolvePush, reject) => {
+          requireShared(block);
           const request = { type: 'push', job: this.#nextNumber(), stream, block, last } as const;
-          thread.send(request, { resolvePush, reject }, [block.buffer as ArrayBuffer]);
+          thread.send(request, { resolvePush, reject });
         }),
-      encode: (wanted) =>
+      encode: (wanted, target) =>
         new Promise((resolveEncode, reject) => {
-          const request = { type: 'encode', job: this.#nextNumber(), stream, wanted } as const;
-          thread.send(request, { resolveEncode, reject }, []);
+          requireShared(target);
+          const request = { type: 'encode', job: this.#nextNumber(), stream, wanted, target } as const;
+          thread.send(request, { resolveEncode, reject });
         }),
       close: () => {
         if (!open) return;
         open = false;
-        thread.send({ type: 'close', stream }, null, []);
+        thread.send({ type: 'close', stream }, null);
         thread.streams -= 1;
         this.#armIdle();
       },
@@ -142,6 +145,7 @@ class ThreadPool implements CodecPool {
   async close(): Promise<void> {
     this.#closed = true;
     this.#idle?.cancel();
+    this.buffers.clear();
     await this.#endThreads();
   }
 
@@ -173,21 +177,34 @@ class ThreadPool implements CodecPool {
   }
 }
 
+/** A view of other memory would be copied, and what the thread writes would be lost. */
+function requireShared(view: Uint8Array): void {
+  if (!(view.buffer instanceof SharedArrayBuffer)) throw new TypeError('Not a buffer of the codec pool');
+}
+
 /** `maxThreads` at least 1. */
 export function createCodecPool(maxThreads: number, clock: HubClock): CodecPool {
   return new ThreadPool(maxThreads, clock);
 }
 
 /** Codecs on the calling thread, for tests. */
-export function createInlineCodec(): CodecPool {
-  return { open: openInline, close: () => Promise.resolve() };
+export function createInlineCodec(clock: HubClock): CodecPool {
+  const buffers = new SharedBuffers(idleBufferBytes, clock);
+  return {
+    buffers,
+    open: openInline,
+    close: () => {
+      buffers.clear();
+      return Promise.resolve();
+    },
+  };
 }
 
 function openInline(): UploadCodec {
   const stream = new CodecStream();
   return {
     push: (block, last) => Promise.resolve().then(() => stream.push(block, last)),
-    encode: (wanted) => Promise.resolve().then(() => stream.encode(wanted)),
+    encode: (wanted, target) => Promise.resolve().then(() => stream.encode(wanted, target)),
     close: () => undefined,
   };
 }

@@ -1,7 +1,7 @@
 // One stream of upload bytes through the codecs: chunked and hashed as it is pushed, then compressed chunk by chunk for those
 // that must be sent. Runs in `codec-worker.ts`, or inline in tests. Knows nothing of files or of the Hub.
 
-import { ChunkEncoder, type EncodedChunks } from '../xet/chunk-encoder.ts';
+import { ChunkEncoder } from '../xet/chunk-encoder.ts';
 import { Chunker } from '../xet/chunker.ts';
 import { chunkHash, hashSizeBytes } from '../xet/hash.ts';
 
@@ -18,7 +18,7 @@ export class CodecStream {
   /** Plain chunks that were reported and not yet resolved by `encode`, oldest first. */
   #held: Uint8Array[] = [];
 
-  /** Takes `block` over. `last` also completes the final chunk. */
+  /** `block` must stay as it is until `encode` has resolved the chunks in it. `last` also completes the final chunk. */
   push(block: Uint8Array, last: boolean): ChunkedBlock {
     const chunks: Uint8Array[] = [];
     // A chunk that lies within the block is kept as a view; one put together in the chunker's buffer is copied.
@@ -37,9 +37,15 @@ export class CodecStream {
     return { hashes, sizes };
   }
 
-  /** Resolves the oldest `wanted.length` chunks: those marked non-zero are encoded, the others dropped. */
-  encode(wanted: Uint8Array): EncodedChunks {
+  /**
+   * Resolves the oldest `wanted.length` chunks: those marked non-zero are encoded into `target`, the others dropped. Returns
+   * the bytes of each encoded chunk; see `ChunkEncoder.encodeAll` for the room they need.
+   */
+  encode(wanted: Uint8Array, target: Uint8Array): Uint32Array {
     const resolved = this.#held.splice(0, wanted.length);
-    return this.#encoder.encodeAll(resolved.filter((_, i) => wanted[i] !== 0));
+    return this.#encoder.encodeAll(
+      resolved.filter((_, i) => wanted[i] !== 0),
+      target,
+    );
   }
 }

@@ -13,20 +13,12 @@ function streamOf(number: number): CodecStream {
   return stream;
 }
 
-function answer(request: Exclude<CodecRequest, { type: 'close' }>): {
-  reply: CodecReply;
-  transfer: ArrayBuffer[];
-} {
+function answer(request: Exclude<CodecRequest, { type: 'close' }>): CodecReply {
   const stream = streamOf(request.stream);
-  if (request.type === 'push') {
-    const block = stream.push(request.block, request.last);
-    return { reply: { type: 'pushed', job: request.job, block }, transfer: [] };
-  }
-  const block = stream.encode(request.wanted);
-  return {
-    reply: { type: 'encoded', job: request.job, block },
-    transfer: [block.bytes.buffer as ArrayBuffer],
-  };
+  const { job } = request;
+  if (request.type === 'push')
+    return { type: 'pushed', job, block: stream.push(request.block, request.last) };
+  return { type: 'encoded', job, lengths: stream.encode(request.wanted, request.target) };
 }
 
 const port = parentPort;
@@ -36,8 +28,7 @@ port?.on('message', (request: CodecRequest) => {
     return;
   }
   try {
-    const { reply, transfer } = answer(request);
-    port.postMessage(reply, transfer);
+    port.postMessage(answer(request));
   } catch (error) {
     const message = error instanceof Error ? error.message : 'unknown cause';
     port.postMessage({ type: 'failed', job: request.job, message } satisfies CodecReply);

@@ -8,6 +8,7 @@ import type { ChunkedBlock } from './codec-stream.ts';
 import type { Deduplicator } from './dedup.ts';
 import type { ChunkPiece, ChunkPlace, FilePiece } from './file-pieces.ts';
 import type { UploadContent } from './remote-store.ts';
+import type { SharedBuffers } from './shared-buffers.ts';
 import type { XorbUploads } from './xorb-uploads.ts';
 
 const blockBytes = 1024 * 1024;
@@ -15,6 +16,7 @@ const blockBytes = 1024 * 1024;
 const resyncBlockBytes = 128 * 1024;
 /** Blocks between reader and xorbs. */
 const maxBlocksUnderWay = 3;
+const noBytes = new Uint8Array(new SharedArrayBuffer(0));
 /** Equal chunks are recognised over some 6 GiB of one upload. */
 const maxOwnChunks = 100_000;
 
@@ -22,6 +24,8 @@ export interface RegionContext {
   readonly content: UploadContent;
   readonly dedup: Deduplicator;
   readonly uploads: XorbUploads;
+  /** Those of the codec. */
+  readonly buffers: SharedBuffers;
   readonly signal: AbortSignal;
   /** Bytes of a chunk that need not be sent. */
   readonly onSaved: (bytes: number) => void;
@@ -46,7 +50,7 @@ export class RegionChunker {
     isChanged: (offset: number) => boolean,
     fits: (boundary: number) => boolean,
   ): Promise<number> {
-    const { content, signal } = this.#context;
+    const { content, signal, buffers } = this.#context;
     const state = { at: start, stoppedAt: null as number | null, failed: false };
     let readAt = start;
     let tail: Promise<void> = Promise.resolve();
@@ -55,13 +59,17 @@ export class RegionChunker {
       while (readAt < content.sizeBytes && state.stoppedAt === null && !state.failed) {
         const changed = isChanged(readAt);
         const length = Math.min(changed ? blockBytes : resyncBlockBytes, content.sizeBytes - readAt);
-        const block = new Uint8Array(length);
+        const buffer = buffers.take(blockBytes);
+        const block = buffer.subarray(0, length);
         await content.read(readAt, block, signal);
         signal.throwIfAborted();
         readAt += length;
         const pushed = codec.push(block, readAt === content.sizeBytes);
         const before = tail;
-        tail = before.then(async () => this.#take(codec, await pushed, list, state, fits));
+        tail = before.then(async () => {
+          await this.#take(codec, await pushed, list, state, fits);
+          buffers.give(buffer);
+        });
         // The loop awaits it; this keeps an early failure from counting as unhandled.
         tail.catch(() => (state.failed = true));
         pushed.catch(() => (state.failed = true));
@@ -101,17 +109,15 @@ export class RegionChunker {
       state.at += sizeBytes;
       if (fits(state.at)) state.stoppedAt = state.at;
     }
-    const encoded = await codec.encode(wanted);
-    let at = 0;
-    for (let i = 0; i < toSend.length; i += 1) {
-      const chunk = toSend[i] as ChunkPiece;
-      const length = encoded.lengths[i] as number;
-      const bytes = encoded.bytes.subarray(at, at + length);
-      const place = await this.#context.uploads.add(bytes, chunk.sizeBytes, chunk.hash);
-      chunk.place.xorb = place.xorb;
-      chunk.place.index = place.index;
-      at += length;
+    if (toSend.length === 0) {
+      await codec.encode(wanted, noBytes);
+      return;
     }
+    const places = await this.#context.uploads.add({
+      chunks: toSend,
+      encode: (target) => codec.encode(wanted, target),
+    });
+    toSend.forEach((chunk, i) => Object.assign(chunk.place, places[i]));
   }
 
   async #findPlace(hash: Uint8Array, sizeBytes: number): Promise<ChunkPlace | null> {

@@ -58,9 +58,16 @@ export class UploadAttempt {
     this.#content = content;
     this.#options = options;
     this.#reuse = reuse;
-    this.#uploads = new XorbUploads(parts.cas, parts.budget, options.signal, (xorb, plainBytes) => {
-      this.#noteXorb(xorb);
-      this.#progress(plainBytes);
+    this.#uploads = new XorbUploads({
+      cas: parts.cas,
+      budget: parts.budget,
+      buffers: parts.codecs.buffers,
+      signal: options.signal,
+      expectedBytes: changedBytes(content),
+      onUploaded: (xorb, plainBytes) => {
+        this.#noteXorb(xorb);
+        this.#progress(plainBytes);
+      },
     });
   }
 
@@ -138,14 +145,14 @@ export class UploadAttempt {
       content,
       dedup: new Deduplicator(known, cas, signal, content.sizeBytes, this.#reuse),
       uploads: this.#uploads,
+      buffers: codecs.buffers,
       signal,
       onSaved: (bytes) => this.#noteSaved(bytes),
     });
     const isChanged = base === null ? (): boolean => true : changedTest(content);
     const fits = (boundary: number): boolean =>
       base !== null && keptUntil(base, content, boundary) > boundary;
-    const changedBytes = content.dirty.reduce((sum, range) => sum + range.end - range.start, 0);
-    const expectedBytes = base === null ? content.sizeBytes : changedBytes;
+    const expectedBytes = base === null ? content.sizeBytes : changedBytes(content);
     let at = 0;
     while (at < content.sizeBytes) {
       if (base !== null) at = this.#takeOver(base, at);
@@ -191,6 +198,12 @@ export class UploadAttempt {
     this.#doneBytes += bytes;
     this.#options.onProgress?.({ doneBytes: this.#doneBytes, totalBytes: this.#content.sizeBytes });
   }
+}
+
+/** Of a file without a base these are all. */
+function changedBytes(content: UploadContent): number {
+  if (content.base === null) return content.sizeBytes;
+  return content.dirty.reduce((sum, range) => sum + range.end - range.start, 0);
 }
 
 function changedTest(content: UploadContent): (offset: number) => boolean {

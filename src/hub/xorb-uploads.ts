@@ -1,63 +1,91 @@
-// Packs new chunks into xorbs and sends each one while the next is filled. Places of chunks are known by hash only once
-// their xorb is sealed, so they are handed out as references. Used by the writer, one per upload.
+// Packs new chunks into xorbs and sends each one while the next is filled. Chunks are encoded straight into the xorb's buffer.
+// Places of chunks are known by hash only once their xorb is sealed, so they are handed out as references. Used by the
+// writer, one per upload.
 
-import { XorbBuilder } from '../xet/xorb-builder.ts';
+import { chunkMaxBytes, chunkMinBytes } from '../xet/chunker.ts';
+import { xorbHash, type ChunkInfo } from '../xet/hash.ts';
 import type { ShardXorb } from '../xet/shard.ts';
+import { chunkHeaderBytes, xorbMaxChunks } from '../xet/xorb.ts';
 import type { CasClient } from './cas-client.ts';
 import type { ConnectionBudget } from './connection-budget.ts';
 import { HubError } from './remote-store.ts';
+import { largestBufferBytes, type SharedBuffers } from './shared-buffers.ts';
 
 /** `hash` is set when the xorb is sealed. */
 export interface XorbReference {
   hash: Uint8Array | null;
 }
 
+export interface XorbPlace {
+  readonly xorb: XorbReference;
+  readonly index: number;
+}
+
+/** What is encoded at once: chunks that are to lie in one xorb. */
+export interface EncodedRun {
+  /** Plain bytes and hash of each. */
+  readonly chunks: readonly ChunkInfo[];
+  /** Encodes them into `target`, which has room for all of them uncompressed; resolves with the length of each. */
+  readonly encode: (target: Uint8Array) => Promise<Uint32Array>;
+}
+
 /**
- * A quarter of the 64 MiB that the CAS takes: a xorb under way is held in memory, and sending begins sooner. Reads do not
- * suffer: the server gives one range per xorb.
+ * A xorb's buffer, a quarter of the 64 MiB that the CAS takes: a xorb under way is held in memory, and sending begins sooner.
+ * Reads do not suffer: the server gives one range per xorb.
  */
-const sealAtBytes = 16 * 1024 * 1024;
+const xorbBufferBytes = largestBufferBytes;
+
+export interface XorbUploadParts {
+  readonly cas: CasClient;
+  readonly budget: ConnectionBudget;
+  readonly buffers: SharedBuffers;
+  readonly signal: AbortSignal;
+  /** Bytes that will be encoded, more or less. */
+  readonly expectedBytes: number;
+  readonly onUploaded: (xorb: ShardXorb, plainBytes: number) => void;
+}
+
+/** Room for `plainBytes` in chunks of the least size, and for what an edit chunks anew beside its changes. */
+function bufferBytesFor(plainBytes: number): number {
+  const headers = Math.ceil(plainBytes / chunkMinBytes) * chunkHeaderBytes;
+  return Math.min(xorbBufferBytes, plainBytes + headers + 4 * chunkMaxBytes);
+}
 
 export class XorbUploads {
-  readonly #cas: CasClient;
-  readonly #budget: ConnectionBudget;
-  readonly #signal: AbortSignal;
-  readonly #onUploaded: (xorb: ShardXorb, plainBytes: number) => void;
-  #builder = new XorbBuilder();
+  readonly #parts: XorbUploadParts;
   #reference: XorbReference = { hash: null };
-  #plainBytes = 0;
+  #buffer: Uint8Array | null = null;
+  #usedBytes = 0;
+  #chunks: ChunkInfo[] = [];
   readonly #sending = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | null = null;
   sentBytes = 0;
 
-  constructor(
-    cas: CasClient,
-    budget: ConnectionBudget,
-    signal: AbortSignal,
-    onUploaded: (xorb: ShardXorb, plainBytes: number) => void,
-  ) {
-    this.#cas = cas;
-    this.#budget = budget;
-    this.#signal = signal;
-    this.#onUploaded = onUploaded;
+  constructor(parts: XorbUploadParts) {
+    this.#parts = parts;
   }
 
-  /** Adds an encoded chunk, which is kept. Waits while too many xorbs are under way. */
-  async add(
-    encoded: Uint8Array,
-    plainBytes: number,
-    hash: Uint8Array,
-  ): Promise<{ readonly xorb: XorbReference; readonly index: number }> {
-    if (!this.#builder.fits(encoded.length) || this.#builder.sizeBytes + encoded.length > sealAtBytes)
-      await this.#seal();
-    const index = this.#builder.addEncoded(encoded, plainBytes, hash);
-    this.#plainBytes += plainBytes;
-    return { xorb: this.#reference, index };
+  /** Adds a run of at most a few MiB. Waits while too many xorbs are under way. Calls must not overlap. */
+  async add(run: EncodedRun): Promise<XorbPlace[]> {
+    const { chunks } = run;
+    const worstBytes = chunks.reduce((sum, chunk) => sum + chunkHeaderBytes + chunk.sizeBytes, 0);
+    const isFull =
+      this.#buffer !== null &&
+      (this.#buffer.length - this.#usedBytes < worstBytes ||
+        this.#chunks.length + chunks.length > xorbMaxChunks);
+    if (isFull) await this.#seal();
+    const size = Math.max(worstBytes, bufferBytesFor(this.#parts.expectedBytes));
+    this.#buffer ??= this.#parts.buffers.take(size);
+    const lengths = await run.encode(this.#buffer.subarray(this.#usedBytes, this.#usedBytes + worstBytes));
+    const first = this.#chunks.length;
+    for (const length of lengths) this.#usedBytes += length;
+    this.#chunks.push(...chunks);
+    return chunks.map((_, i) => ({ xorb: this.#reference, index: first + i }));
   }
 
   /** Sends what is left; all xorbs are at the CAS when it resolves. */
   async finish(): Promise<void> {
-    if (this.#builder.chunkCount > 0) await this.#seal();
+    if (this.#chunks.length > 0) await this.#seal();
     await Promise.all(this.#sending);
     this.#throwFailure();
   }
@@ -68,31 +96,26 @@ export class XorbUploads {
   }
 
   async #seal(): Promise<void> {
-    const { hash, bytes, chunks } = this.#builder.finish();
-    const plainBytes = this.#plainBytes;
-    this.#reference.hash = hash;
-    this.#builder = new XorbBuilder();
+    const { cas, budget, buffers, signal, onUploaded } = this.#parts;
+    const buffer = this.#buffer;
+    if (buffer === null) return;
+    const bytes = buffer.subarray(0, this.#usedBytes);
+    const { xorb, plainBytes } = describeXorb(this.#chunks, bytes.length);
+    this.#reference.hash = xorb.hash;
     this.#reference = { hash: null };
-    this.#plainBytes = 0;
-    let offsetBytes = 0;
-    const xorb: ShardXorb = {
-      hash,
-      unpackedBytes: plainBytes,
-      storedBytes: bytes.length,
-      chunks: chunks.map((chunk) => {
-        const placed = { hash: chunk.hash, offsetBytes, sizeBytes: chunk.sizeBytes };
-        offsetBytes += chunk.sizeBytes;
-        return placed;
-      }),
-    };
+    this.#buffer = null;
+    this.#usedBytes = 0;
+    this.#chunks = [];
     let started: () => void = () => undefined;
     const place = new Promise<void>((resolve) => (started = resolve));
-    const sending = this.#budget
-      .run('foreground', this.#signal, async () => {
+    const sending = budget
+      .run('foreground', signal, async () => {
         started();
-        await this.#cas.uploadXorb(hash, [bytes], this.#signal);
+        await cas.uploadXorb(xorb.hash, [bytes], signal);
+        // After a failure a dying connection may still refer to it.
+        buffers.give(buffer);
         this.sentBytes += bytes.length;
-        this.#onUploaded(xorb, plainBytes);
+        onUploaded(xorb, plainBytes);
       })
       .catch((error: unknown) => {
         this.#failure ??= { error };
@@ -112,4 +135,18 @@ export class XorbUploads {
     if (this.#failure.error instanceof HubError) throw this.#failure.error;
     throw new Error('Uploading a xorb failed', { cause: this.#failure.error });
   }
+}
+
+function describeXorb(
+  chunks: readonly ChunkInfo[],
+  storedBytes: number,
+): { readonly xorb: ShardXorb; readonly plainBytes: number } {
+  let plainBytes = 0;
+  const placed = chunks.map(({ hash, sizeBytes }) => {
+    const offsetBytes = plainBytes;
+    plainBytes += sizeBytes;
+    return { hash, offsetBytes, sizeBytes };
+  });
+  const xorb = { hash: xorbHash(chunks), unpackedBytes: plainBytes, storedBytes, chunks: placed };
+  return { xorb, plainBytes };
 }

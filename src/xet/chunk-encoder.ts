@@ -33,49 +33,38 @@ function chooseForm(plain: Uint8Array): Form {
   return lz4 <= bg4 ? 'lz4' : 'bg4';
 }
 
-/** Encoded chunks one after the other. */
-export interface EncodedChunks {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Bytes of each, header included. */
-  readonly lengths: Uint32Array;
-}
-
-/** Where a chunk's data lies between compressing and laying out: its plain bytes, or a frame in the scratch buffer. */
-interface Body {
-  readonly plainBytes: number;
-  readonly scheme: number;
-  readonly data: Uint8Array;
-}
-
 /** Encodes the chunks of one stream in turn; neighbours are taken to be alike. */
 export class ChunkEncoder {
-  #scratch = new Uint8Array(0);
   #form: Form = 'none';
   #chunksToSample = 0;
 
-  /** Each chunk has 1 to `chunkMaxBytes` bytes and is borrowed; the result is the caller's and no larger than needed. */
-  encodeAll(plains: readonly Uint8Array[], policy: CompressionPolicy = 'auto'): EncodedChunks {
-    this.#makeRoom(plains);
-    let used = 0;
-    let total = 0;
-    const bodies = plains.map((plain): Body => {
+  /**
+   * Encodes each chunk (1 to `chunkMaxBytes` bytes, borrowed), header included, one after the other into `target`, which must
+   * have room for all of them uncompressed: a header and the plain bytes. Returns the bytes of each.
+   */
+  encodeAll(
+    plains: readonly Uint8Array[],
+    target: Uint8Array,
+    policy: CompressionPolicy = 'auto',
+  ): Uint32Array {
+    checkRoom(plains, target);
+    const lengths = new Uint32Array(plains.length);
+    let at = 0;
+    plains.forEach((plain, i) => {
       const form = policy === 'auto' ? this.#nextForm(plain) : policy;
       const frameBytes = form === 'none' ? 0 : makeFrame(plain, form, plain.length - 1);
-      total += chunkHeaderBytes;
       // A disappointment: the next chunk is judged anew.
       if (form !== 'none' && (frameBytes === 0 || frameBytes > plain.length * worthwhileRatio))
         this.#chunksToSample = 0;
-      if (form === 'none' || frameBytes === 0) {
-        total += plain.length;
-        return { plainBytes: plain.length, scheme: schemeStored, data: plain };
-      }
-      takeFrame(frameBytes, this.#scratch, used);
-      const data = this.#scratch.subarray(used, used + frameBytes);
-      used += frameBytes;
-      total += frameBytes;
-      return { plainBytes: plain.length, scheme: form === 'lz4' ? schemeLz4 : schemeBg4Lz4, data };
+      const scheme = frameBytes === 0 ? schemeStored : form === 'lz4' ? schemeLz4 : schemeBg4Lz4;
+      const storedBytes = frameBytes === 0 ? plain.length : frameBytes;
+      writeChunkHeader(target, at, { storedBytes, plainBytes: plain.length, scheme });
+      if (frameBytes === 0) target.set(plain, at + chunkHeaderBytes);
+      else takeFrame(frameBytes, target, at + chunkHeaderBytes);
+      lengths[i] = chunkHeaderBytes + storedBytes;
+      at += chunkHeaderBytes + storedBytes;
     });
-    return layOut(bodies, total);
+    return lengths;
   }
 
   #nextForm(plain: Uint8Array): Form {
@@ -86,33 +75,26 @@ export class ChunkEncoder {
     this.#chunksToSample -= 1;
     return this.#form;
   }
+}
 
-  #makeRoom(plains: readonly Uint8Array[]): void {
-    let needed = 0;
-    for (const plain of plains) {
-      if (plain.length === 0 || plain.length > chunkMaxBytes) {
-        throw new RangeError(`A chunk has 1 to ${chunkMaxBytes} bytes, not ${plain.length}`);
-      }
-      needed += plain.length;
+function checkRoom(plains: readonly Uint8Array[], target: Uint8Array): void {
+  let needed = 0;
+  for (const plain of plains) {
+    if (plain.length === 0 || plain.length > chunkMaxBytes) {
+      throw new RangeError(`A chunk has 1 to ${chunkMaxBytes} bytes, not ${plain.length}`);
     }
-    if (needed > this.#scratch.length) this.#scratch = new Uint8Array(needed);
+    needed += chunkHeaderBytes + plain.length;
   }
+  if (needed > target.length) throw new RangeError(`${needed} bytes of chunks into ${target.length}`);
 }
 
-function layOut(bodies: readonly Body[], total: number): EncodedChunks {
-  const bytes = new Uint8Array(total);
-  const lengths = new Uint32Array(bodies.length);
-  let at = 0;
-  bodies.forEach(({ plainBytes, scheme, data }, i) => {
-    writeChunkHeader(bytes, at, { storedBytes: data.length, plainBytes, scheme });
-    bytes.set(data, at + chunkHeaderBytes);
-    lengths[i] = chunkHeaderBytes + data.length;
-    at += chunkHeaderBytes + data.length;
-  });
-  return { bytes, lengths };
-}
-
-/** Encodes a chunk by itself. */
-export function encodeChunk(plain: Uint8Array, policy: CompressionPolicy = 'auto'): Uint8Array {
-  return new ChunkEncoder().encodeAll([plain], policy).bytes;
+/** Encodes a chunk by itself; the result is no larger than needed. */
+export function encodeChunk(
+  plain: Uint8Array,
+  policy: CompressionPolicy = 'auto',
+  encoder: ChunkEncoder = new ChunkEncoder(),
+): Uint8Array {
+  const room = new Uint8Array(chunkHeaderBytes + plain.length);
+  const [length] = encoder.encodeAll([plain], room, policy);
+  return length === room.length ? room : room.slice(0, length);
 }

@@ -1,6 +1,7 @@
-// Builds xorbs for upload out of chunks. They carry no footer. Used by uploads and by the embedded Hub.
+// Builds xorbs for upload out of chunks. They carry no footer. Used by the embedded Hub; uploads of
+// the Hub client encode into buffers of their own.
 
-import { ChunkEncoder, type CompressionPolicy } from './chunk-encoder.ts';
+import { ChunkEncoder, encodeChunk, type CompressionPolicy } from './chunk-encoder.ts';
 import { xorbHash, type ChunkInfo } from './hash.ts';
 import { chunkHeaderBytes, xorbMaxBytes, xorbMaxChunks } from './xorb.ts';
 
@@ -29,7 +30,7 @@ export class XorbBuilder {
 
   /** Compresses and adds; `plain` is borrowed, `hash` is kept. Returns the chunk's index in the xorb. */
   add(plain: Uint8Array, hash: Uint8Array, policy: CompressionPolicy = 'auto'): number {
-    return this.addEncoded(this.#encoder.encodeAll([plain], policy).bytes, plain.length, hash);
+    return this.addEncoded(encodeChunk(plain, policy, this.#encoder), plain.length, hash);
   }
 
   /** Adds what `encodeChunk` made; `encoded` and `hash` are kept. */

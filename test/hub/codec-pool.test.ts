@@ -1,28 +1,50 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createCodecPool, createInlineCodec, type UploadCodec } from '../../src/hub/codec-pool.ts';
+import {
+  createCodecPool,
+  createInlineCodec,
+  type CodecPool,
+  type UploadCodec,
+} from '../../src/hub/codec-pool.ts';
 import { HubError } from '../../src/hub/remote-store.ts';
+import { SharedBuffers } from '../../src/hub/shared-buffers.ts';
 import { decodeChunks } from '../../src/xet/xorb.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
 import { noiseBytes, textBytes } from '../xet/xet-samples.ts';
 
 const much = 10_000_000;
 
-async function run(codec: UploadCodec, data: Uint8Array): Promise<{ hashes: string; plain: Buffer }> {
+async function run(
+  pool: CodecPool,
+  codec: UploadCodec,
+  data: Uint8Array,
+): Promise<{ hashes: string; plain: Buffer }> {
   const parts: Buffer[] = [];
   let hashes = '';
   for (let at = 0; at < data.length; at += 500_000) {
-    const block = await codec.push(
-      Uint8Array.from(data.subarray(at, at + 500_000)),
-      at + 500_000 >= data.length,
-    );
+    const piece = data.subarray(at, at + 500_000);
+    const buffer = shared(pool, piece);
+    const block = await codec.push(buffer.subarray(0, piece.length), at + 500_000 >= data.length);
     hashes += Buffer.from(block.hashes).toString('hex');
-    const encoded = await codec.encode(new Uint8Array(block.sizes.length).fill(1));
-    assert.equal(encoded.lengths.length, block.sizes.length);
-    decodeChunks(encoded.bytes, (_, plain) => parts.push(Buffer.from(plain)));
+    const target = pool.buffers.take(900_000);
+    const lengths = await codec.encode(new Uint8Array(block.sizes.length).fill(1), target);
+    assert.equal(lengths.length, block.sizes.length);
+    const bytes = target.subarray(
+      0,
+      lengths.reduce((sum, length) => sum + length, 0),
+    );
+    decodeChunks(bytes, (_, plain) => parts.push(Buffer.from(plain)));
+    pool.buffers.give(buffer);
+    pool.buffers.give(target);
   }
   codec.close();
   return { hashes, plain: Buffer.concat(parts) };
+}
+
+function shared(pool: CodecPool, data: Uint8Array): Uint8Array {
+  const buffer = pool.buffers.take(data.length);
+  buffer.set(data);
+  return buffer;
 }
 
 describe('the codec pool', () => {
@@ -31,19 +53,21 @@ describe('the codec pool', () => {
   test('gives on threads what it gives inline, several streams at once', async () => {
     const clock = new ManualClock();
     const pool = createCodecPool(2, clock);
-    const inline = await run(createInlineCodec().open(much), data);
+    const inlinePool = createInlineCodec(clock);
+    const inline = await run(inlinePool, inlinePool.open(much), data);
+    await inlinePool.close();
     assert.equal(Buffer.compare(inline.plain, data), 0);
-    const results = await Promise.all([1, 2, 3].map(() => run(pool.open(much), data)));
+    const results = await Promise.all([1, 2, 3].map(() => run(pool, pool.open(much), data)));
     for (const result of results) assert.equal(result.hashes, inline.hashes);
     await pool.close();
     assert.equal(clock.pendingTimers, 0);
   });
 
   test('encodes only what is wanted', async () => {
-    const codec = createInlineCodec().open(much);
+    const codec = createInlineCodec(new ManualClock()).open(much);
     const { sizes } = await codec.push(noiseBytes(1_000_000), true);
     const wanted = Uint8Array.from(sizes, (_, i) => (i === 1 || i === 3 ? 1 : 0));
-    const { lengths } = await codec.encode(wanted);
+    const lengths = await codec.encode(wanted, new Uint8Array(300_000));
     assert.deepEqual([...lengths], [(sizes[1] as number) + 8, (sizes[3] as number) + 8]);
     codec.close();
   });
@@ -52,22 +76,36 @@ describe('the codec pool', () => {
     const clock = new ManualClock();
     const pool = createCodecPool(1, clock);
     const first = pool.open(much);
-    await first.push(noiseBytes(300_000), true);
+    await first.push(shared(pool, noiseBytes(300_000)), true);
     assert.equal(clock.pendingTimers, 0, 'nothing ends under work');
     first.close();
     assert.equal(clock.pendingTimers, 1);
     clock.advance(10_000);
     await settle();
-    assert.equal((await run(pool.open(much), data)).plain.length, data.length);
+    assert.equal((await run(pool, pool.open(much), data)).plain.length, data.length);
     await pool.close();
   });
 
-  test('a block that was given away before fails instead of hanging', async () => {
+  test('memory that the threads do not reach is refused', async () => {
     const pool = createCodecPool(1, new ManualClock());
     const codec = pool.open(much);
-    const block = new Uint8Array(noiseBytes(200_000)).slice();
-    await codec.push(block, false);
-    await assert.rejects(codec.push(block, true), HubError);
+    await assert.rejects(codec.push(new Uint8Array(1000), true), TypeError);
+    await codec.push(shared(pool, noiseBytes(1000)), true);
+    await assert.rejects(codec.encode(Uint8Array.of(1), new Uint8Array(2000)), TypeError);
+    codec.close();
+    await pool.close();
+  });
+
+  test('too little room for the encoded chunks fails instead of writing beside it', async () => {
+    const pool = createCodecPool(1, new ManualClock());
+    const codec = pool.open(much);
+    const { sizes } = await codec.push(shared(pool, noiseBytes(300_000)), true);
+    const target = pool.buffers.take(1_000_000);
+    await assert.rejects(
+      codec.encode(new Uint8Array(sizes.length).fill(1), target.subarray(0, 300_000)),
+      HubError,
+    );
+    assert.ok(target.every((byte) => byte === 0));
     codec.close();
     await pool.close();
   });
@@ -75,11 +113,44 @@ describe('the codec pool', () => {
   test('closing it fails what is under way, and nothing can be opened', async () => {
     const pool = createCodecPool(1, new ManualClock());
     const codec = pool.open(much);
-    const pending = codec.push(noiseBytes(4_000_000), true);
+    const pending = codec.push(shared(pool, noiseBytes(4_000_000)), true);
     const outcome = assert.rejects(pending, (error) => error instanceof HubError && error.retryable);
     await pool.close();
     await outcome;
     assert.throws(() => pool.open(1), HubError);
     codec.close();
+  });
+});
+
+describe('shared buffers', () => {
+  test('are used again, and bounded while idle', () => {
+    const clock = new ManualClock();
+    const buffers = new SharedBuffers(20 * 1024 * 1024, clock);
+    const small = buffers.take(1000);
+    assert.equal(small.length, 1024 * 1024);
+    const large = buffers.take(16 * 1024 * 1024);
+    buffers.give(small);
+    buffers.give(large);
+    assert.equal(buffers.idleBytes, 17 * 1024 * 1024);
+    buffers.give(buffers.take(4 * 1024 * 1024));
+    assert.equal(buffers.idleBytes, 17 * 1024 * 1024, 'what is over the limit is let go');
+    assert.equal(buffers.take(1024 * 1024).buffer, small.buffer);
+    assert.equal(buffers.take(5 * 1024 * 1024).buffer, large.buffer);
+    assert.equal(buffers.idleBytes, 0);
+    assert.throws(() => buffers.take(16 * 1024 * 1024 + 1), RangeError);
+    assert.equal(clock.pendingTimers, 0);
+  });
+
+  test('are let go after a while without use', () => {
+    const clock = new ManualClock();
+    const buffers = new SharedBuffers(20 * 1024 * 1024, clock);
+    buffers.give(buffers.take(1));
+    clock.advance(9000);
+    buffers.give(buffers.take(1));
+    clock.advance(9000);
+    assert.equal(buffers.idleBytes, 1024 * 1024);
+    clock.advance(2000);
+    assert.equal(buffers.idleBytes, 0);
+    assert.equal(clock.pendingTimers, 0);
   });
 });
