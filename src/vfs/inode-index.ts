@@ -34,6 +34,8 @@ export class InodeIndex {
   readonly #crowded = new Set<number>();
   readonly #foldCase: boolean;
   #wantedIno = 0;
+  /** What was looked for last, as the same inode is mostly asked for again at once; checked before it is used. */
+  #recentSlot = -1;
   readonly #scoreIno = (slot: number): number =>
     this.inodes.page(slot).ino[rowOf(slot)] === this.#wantedIno ? 3 : 0;
 
@@ -56,8 +58,11 @@ export class InodeIndex {
 
   /** Slot of the inode number, or -1. */
   slotOf(ino: number): number {
+    if (this.#recentSlot !== -1 && this.inoOf(this.#recentSlot) === ino) return this.#recentSlot;
     this.#wantedIno = ino;
-    return this.#byIno.find(hashNumber(ino), this.#scoreIno);
+    const slot = this.#byIno.find(hashNumber(ino), this.#scoreIno);
+    if (slot !== -1) this.#recentSlot = slot;
+    return slot;
   }
 
   addInode(ino: number, type: number): number {
@@ -227,6 +232,13 @@ export class InodeIndex {
 
   inodeOf(entry: number): number {
     return this.#entries.page(entry).inode[entryRow(entry)] ?? -1;
+  }
+
+  /** Number of the inode that an entry names; finding its slot next costs nothing. */
+  inoOfEntry(entry: number): number {
+    const slot = this.inodeOf(entry);
+    if (slot !== -1) this.#recentSlot = slot;
+    return this.inoOf(slot);
   }
 
   cookieOf(entry: number): number {

@@ -195,7 +195,7 @@ export class Namespace implements InodeContentView {
     return index
       .order(slot)
       .visit(afterCookie, (entry, cookie) =>
-        visit(index.nameOf(entry), index.inoOf(index.inodeOf(entry)), cookie),
+        visit(index.nameOf(entry), index.inoOfEntry(entry), cookie),
       );
   }
 
