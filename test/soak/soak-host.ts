@@ -45,10 +45,15 @@ export class SoakHost {
     // Small, so that content is evicted and fetched again.
     const settings = { cacheLimitBytes: 64 << 20, pollIntervalMs: 5000 };
     writeFileSync(join(line.dir, 'data', 'settings.json'), JSON.stringify(settings));
-    await host.start();
-    const mounted = await host.run(['mount', source, '--server-only']);
-    assert.equal(mounted.code, 0, mounted.err);
-    host.#mount = (await host.status()) ?? assert.fail('no mount in the status');
+    try {
+      await host.start();
+      const mounted = await host.run(['mount', source, '--server-only']);
+      assert.equal(mounted.code, 0, mounted.err);
+      host.#mount = (await host.status()) ?? assert.fail('no mount in the status');
+    } catch (error) {
+      await host.close();
+      throw error;
+    }
     void host.#sampleOften();
     return host;
   }

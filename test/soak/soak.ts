@@ -11,9 +11,11 @@ import { randomOf } from '../support/random.ts';
 import { SoakClient } from './soak-client.ts';
 import { SoakFaults } from './soak-faults.ts';
 import { bucket, SoakHost, type Sample } from './soak-host.ts';
+import { SoakRival } from './soak-rival.ts';
 import { SoakVisitor } from './soak-visitor.ts';
 
 const clientCount = 4;
+const rivalCount = 3;
 /** Then the host lives to the end, so that growth can be seen. */
 const killingShare = Number(process.env['HUBDRIVE_SOAK_KILLING'] ?? 0.5);
 const betweenKillsMs = 25_000;
@@ -42,6 +44,11 @@ async function soak(minutes: number, seed: number): Promise<Figures> {
     const faults = new SoakFaults(host.hub.faults, randomOf(seed * 100 + 60));
     for (const client of clients) await client.open();
     await visitor.open();
+    const rivals = Array.from(
+      { length: rivalCount },
+      (_, index) => new SoakRival(host, root, randomOf(seed * 100 + 80 + index), index),
+    );
+    for (const rival of rivals) await rival.open();
 
     const startedAt = performance.now();
     const endsAt = startedAt + minutes * 60_000;
@@ -49,6 +56,7 @@ async function soak(minutes: number, seed: number): Promise<Figures> {
     const works = [
       ...clients.map((client) => client.work(endsAt)),
       visitor.work(endsAt),
+      ...rivals.map((rival) => rival.work(endsAt)),
       faults.work(endsAt),
       killNowAndThen(host, killsEndAt, randomOf(seed * 100 + 70)),
     ];
@@ -57,12 +65,11 @@ async function soak(minutes: number, seed: number): Promise<Figures> {
     }
     host.hub.faults.clear();
     const settledAfterMs = await settle(host, figures.differences);
-    await compare(host, clients, visitor, figures.differences);
+    await compare({ host, clients, visitor, rivals }, figures.differences);
     if (hubErrors.length > 0)
       figures.differences.push(`the embedded Hub had internal errors: ${describe(hubErrors[0])}`);
-    report(figures, { host, clients, visitor, faults, settledAfterMs });
-    for (const client of clients) await client.connection.close();
-    await visitor.connection.close();
+    report(figures, { host, clients, visitor, rivals, faults, settledAfterMs });
+    for (const { connection } of [...clients, visitor, ...rivals]) await connection.close();
   } finally {
     await host.close();
   }
@@ -94,12 +101,7 @@ async function settle(host: SoakHost, differences: string[]): Promise<number> {
   return settlePatienceMs;
 }
 
-async function compare(
-  host: SoakHost,
-  clients: readonly SoakClient[],
-  visitor: SoakVisitor,
-  differences: string[],
-): Promise<void> {
+async function compare({ host, clients, visitor, rivals }: Sides, differences: string[]): Promise<void> {
   const hub = await host.hub.content.digests(bucket);
   const expected = new Map<string, string>();
   for (const client of clients) {
@@ -117,7 +119,7 @@ async function compare(
     if (!expected.has(path) && !path.startsWith('contested/'))
       differences.push(`"${path}" on the Hub is too many`);
   }
-  for (const [path, digests] of visitor.contests) {
+  for (const [path, digests] of [visitor, ...rivals].flatMap(({ contests }) => [...contests])) {
     const found = [...hub].filter(([each]) => each.startsWith(path)).map(([, digest]) => digest);
     for (const digest of digests) {
       if (!found.includes(digest)) differences.push(`a version of "${path}" was lost in a conflict`);
@@ -152,17 +154,21 @@ function describe(error: unknown): string {
   return `${error.stack ?? error.message}${cause}`;
 }
 
-interface Run {
+interface Sides {
   readonly host: SoakHost;
   readonly clients: readonly SoakClient[];
   readonly visitor: SoakVisitor;
+  readonly rivals: readonly SoakRival[];
+}
+
+interface Run extends Sides {
   readonly faults: SoakFaults;
   readonly settledAfterMs: number;
 }
 
 function report(
   { rows, differences }: Figures,
-  { host, clients, visitor, faults, settledAfterMs }: Run,
+  { host, clients, visitor, rivals, faults, settledAfterMs }: Run,
 ): void {
   const operations = new Map<string, number>();
   for (const { counts } of clients) {
@@ -177,7 +183,8 @@ function report(
   rows.push(['MiB written', mebibytes(sum((client) => client.bytesWritten))]);
   rows.push(['changes by another Hub client', String(visitor.changes)]);
   rows.push(['reads of its files', String(visitor.reads)]);
-  rows.push(['paths that both sides wrote', String(visitor.contests.size)]);
+  const contests = [visitor, ...rivals].reduce((total, one) => total + one.contests.size, 0);
+  rows.push(['paths that both sides wrote', String(contests)]);
   rows.push(['kills of the host', String(host.kills)]);
   for (const [name, count] of [...faults.counts].sort()) rows.push([`fault: ${name}`, String(count)]);
   rows.push(['files on the Hub at the end', String(host.hub.content.listFiles(bucket).length)]);
