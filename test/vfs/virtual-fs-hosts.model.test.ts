@@ -7,7 +7,7 @@ import type { RemoteOperation } from '../../src/hub/remote-store.ts';
 import { settle } from '../support/manual-clock.ts';
 import { MemoryRemoteStore } from '../support/memory-remote-store.ts';
 import { randomOf } from '../support/random.ts';
-import { FsHarness } from '../support/virtual-fs-harness.ts';
+import { FsHarness, owner } from '../support/virtual-fs-harness.ts';
 
 const seeds = process.env['HUBDRIVE_MODEL_SEED']?.split(',').map(Number) ?? [1, 2, 3, 4];
 const steps = Number(process.env['HUBDRIVE_MODEL_STEPS'] ?? 120);
@@ -19,10 +19,13 @@ class Hosts {
   readonly #random: () => number;
   /** Contents whose last act was a write; removing or overwriting a file here takes its content out. */
   readonly #precious = new Set<string>();
+  /** Inodes by host that a program has open and that nobody removed on that host: their handles must lead to them. */
+  readonly #open: readonly Set<number>[];
   readonly trace: string[] = [];
 
   constructor(hosts: readonly FsHarness[], remote: MemoryRemoteStore, random: () => number) {
     this.#hosts = hosts;
+    this.#open = hosts.map(() => new Set());
     this.#remote = remote;
     this.#random = random;
   }
@@ -36,17 +39,23 @@ class Hosts {
   async step(): Promise<void> {
     const number = Math.floor(this.#random() * this.#hosts.length);
     const h = this.#hosts[number];
-    if (h === undefined) return;
+    const open = this.#open[number];
+    if (h === undefined || open === undefined) return;
     const path = this.#pick(names);
     const other = this.#pick(names);
     const dice = this.#random();
     const say = (what: string): void => void this.trace.push(`${number}: ${what}`);
-    if (dice < 0.35) {
+    if (dice < 0.1 && open.size > 0) {
+      const ino = this.#pick([...open]);
+      const text = `${number} wrote ${this.trace.length} through a handle`;
+      say(`write to ${ino}, ${h.fs.pathOf(ino)}`);
+      await this.#overwrite(h, ino, text);
+    } else if (dice < 0.35) {
       const text = `${number} wrote ${this.trace.length}`;
       say(`write ${path}`);
       await this.#attempt(async () => {
         await this.#giveUp(h, path);
-        await h.write(path, text);
+        open.add(await h.write(path, text));
         this.#precious.add(text);
       });
     } else if (dice < 0.45) {
@@ -55,14 +64,16 @@ class Hosts {
     } else if (dice < 0.6) {
       say(`rename ${path} ${other}`);
       await this.#attempt(async () => {
-        if (path !== other) await this.#giveUp(h, other);
+        const replaced = path === other ? null : await this.#giveUp(h, other);
         await h.rename(path, other);
+        if (replaced !== null) open.delete(replaced);
       });
     } else if (dice < 0.7) {
       say(`remove ${path}`);
       await this.#attempt(async () => {
-        await this.#giveUp(h, path);
+        const removed = await this.#giveUp(h, path);
         await h.remove(path);
+        if (removed !== null) open.delete(removed);
       });
     } else if (dice < 0.8) {
       const ms = Math.floor(this.#random() * 40_000);
@@ -89,10 +100,24 @@ class Hosts {
     for (let turns = 0; turns < 500 && this.#hosts.some(isSending); turns += 1) await settle();
   }
 
-  /** The person replaces or removes this content on purpose. */
-  async #giveUp(h: FsHarness, path: string): Promise<void> {
-    const { type } = await h.lookup(path).catch(() => ({ type: 'none' }));
-    if (type === 'file') this.#precious.delete(await h.read(path));
+  /** The person replaces or removes this content on purpose. Returns the inode number, null where there is no file. */
+  async #giveUp(h: FsHarness, path: string): Promise<number | null> {
+    const { type, ino } = await h.lookup(path).catch(() => ({ type: 'none', ino: 0 }));
+    if (type !== 'file') return null;
+    this.#precious.delete(await h.read(path));
+    return ino;
+  }
+
+  /** Whatever other clients did to the file: a program that has it open neither fails nor loses what it writes. */
+  async #overwrite(h: FsHarness, ino: number, text: string): Promise<void> {
+    const { sizeBytes } = h.fs.getAttributes(ino);
+    const target = new Uint8Array(sizeBytes);
+    await h.fs.read(ino, 0, target);
+    this.#precious.delete(Buffer.from(target).toString());
+    await h.fs.setAttributes(ino, { sizeBytes: 0 }, owner);
+    await h.fs.write(ino, 0, Buffer.from(text));
+    await h.fs.commit(ino);
+    this.#precious.add(text);
   }
 
   async #attempt(work: () => Promise<unknown>): Promise<void> {
