@@ -3,10 +3,13 @@
 import { MOUNT_PROGRAM, MOUNT_V3, mount3Procedures } from '../../src/nfs/mount3-schema.ts';
 import { NFS_PROGRAM, NFS_V3, nfs3Procedures } from '../../src/nfs/nfs3-schema.ts';
 import type { Codec } from '../../src/nfs/xdr-schema.ts';
-import { XdrReader } from '../../src/nfs/xdr-cursor.ts';
+import { paddedLength, XdrReader } from '../../src/nfs/xdr-cursor.ts';
 import { verify } from '../row.ts';
 import { LoadConnection, type Measured } from './load-connection.ts';
 import { workloadOf, type LoadSpec } from './workloads.ts';
+
+const attributesBytes = 84;
+const longestPageBytes = 1024 * 1024;
 
 const connections = new Map<number, LoadConnection>();
 
@@ -84,6 +87,18 @@ export function run(options: { readonly connection: number; readonly spec: LoadS
   return connectionOf(options.connection).run(workloadOf(options.spec));
 }
 
+/** How long a page of a listing the server wants clients to ask for; Linux asks for that, up to a maximum of its own. */
+export async function preferredPageBytes(options: {
+  readonly connection: number;
+  readonly root: Uint8Array;
+}): Promise<number> {
+  const results = await callOnce(connectionOf(options.connection), nfsProcedure('FSINFO'), {
+    fsroot: options.root,
+  });
+  verify(results.ok, 'FSINFO failed');
+  return Math.min(results.resok.dtpref, longestPageBytes);
+}
+
 export interface Listed {
   readonly seconds: number;
   readonly entries: number;
@@ -122,20 +137,25 @@ export async function list(options: {
       },
       check(results, _index, resultBytes) {
         verify(results.uint32() === 0, 'READDIRPLUS failed');
-        if (results.bool()) results.skip(84);
+        if (results.bool()) results.skip(attributesBytes);
         verifier.set(results.opaqueFixed(8));
-        while (results.bool()) {
-          results.skip(8);
-          const nameBytes = results.length(4096);
-          const nameAt = results.skip(nameBytes);
-          cookieHigh = results.uint32();
-          cookieLow = results.uint32();
-          if (results.bool()) results.skip(84);
-          if (results.bool()) results.skip(results.length(64));
+        // Words by hand: what the client spends on an entry hides what the server does.
+        const { view } = results;
+        let at = results.position;
+        for (; view.getUint32(at) === 1;) {
+          const nameBytes = view.getUint32(at + 12);
+          const nameAt = at + 16;
+          at = nameAt + paddedLength(nameBytes);
+          cookieHigh = view.getUint32(at);
+          cookieLow = view.getUint32(at + 4);
+          at += view.getUint32(at + 8) === 1 ? 12 + attributesBytes : 12;
+          at += view.getUint32(at) === 1 ? 8 + paddedLength(view.getUint32(at + 4)) : 4;
           const isDot = nameBytes <= 2 && results.bytes[nameAt] === 0x2e;
           if (!isDot) entries += 1;
           if (!isDot) names?.add(results.bytes.toString('utf8', nameAt, nameAt + nameBytes));
+          verify(at + 8 <= results.end, 'READDIRPLUS ended within an entry');
         }
+        results.position = at + 4;
         isEnd = results.bool();
         pages += 1;
         return resultBytes;

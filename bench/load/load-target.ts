@@ -44,6 +44,13 @@ export class LoadTarget {
     return this.#child.call(loadModule, 'run', { connection: this.#connection, spec });
   }
 
+  preferredPageBytes(): Promise<number> {
+    return this.#child.call(loadModule, 'preferredPageBytes', {
+      connection: this.#connection,
+      root: this.root,
+    });
+  }
+
   list(options: {
     readonly dir: Uint8Array;
     readonly pageBytes: number;

@@ -23,12 +23,13 @@ const targets: readonly BenchTarget[] = [
 export const metadataGroup: BenchGroup = { name: 'metadata', targets, open };
 
 const fileBytes = 4096;
-const pageBytes = 64 * 1024;
 
 interface Handles {
   readonly file: Uint8Array;
   readonly folders: readonly Uint8Array[];
   readonly scratch: Uint8Array;
+  /** Of listings, as the server prefers. */
+  readonly pageBytes: number;
 }
 
 async function open(world: BenchWorld): Promise<OpenGroup> {
@@ -45,17 +46,18 @@ async function open(world: BenchWorld): Promise<OpenGroup> {
     const { target } = subject;
     const file = await target.lookUp('file');
     if (subject.name === 'ceiling') {
-      handles.set(subject, { file, folders: [], scratch: target.root });
+      handles.set(subject, { file, folders: [], scratch: target.root, pageBytes: 0 });
       continue;
     }
     const scratch = await target.makeFolder('scratch');
     const dirs: Uint8Array[] = [];
+    const pageBytes = await target.preferredPageBytes();
     for (const { name, entries } of folders) {
       const dir = await target.lookUp(name);
       await target.list({ dir, pageBytes, expected: entries, isVerified: true });
       dirs.push(dir);
     }
-    handles.set(subject, { file, folders: dirs, scratch });
+    handles.set(subject, { file, folders: dirs, scratch, pageBytes });
   }
 
   const rows: ServingRow[] = [];
@@ -102,8 +104,10 @@ async function open(world: BenchWorld): Promise<OpenGroup> {
     const rates = new Map<string, number[]>();
     for (const [index, { metric, entries }] of folders.entries()) {
       for (const subject of subjects.all) {
-        const dir = handles.get(subject)?.folders[index];
-        if (dir === undefined) continue;
+        const own = handles.get(subject);
+        const dir = own?.folders[index];
+        if (own === undefined || dir === undefined) continue;
+        const { pageBytes } = own;
         const { seconds } = await subject.target.list({
           dir,
           pageBytes,
