@@ -3,6 +3,7 @@
 
 import { uploadFiles } from '@huggingface/hub';
 import { createInlineCodec } from '../src/hub/codec-pool.ts';
+import { systemHubClock } from '../src/hub/surroundings.ts';
 import { generate } from './content.ts';
 import { verify } from './row.ts';
 
@@ -42,14 +43,18 @@ export async function measurePipelines({
 
 /** All chunks are new, as in a first upload. */
 async function encodeHere(data: Buffer): Promise<void> {
-  const pool = createInlineCodec();
+  const pool = createInlineCodec(systemHubClock);
   const codec = pool.open(data.length);
   let plainBytes = 0;
   for (let at = 0; at < data.length; at += blockBytes) {
-    // The codec takes the block over; a copy stands for what an upload reads from the disk.
-    const block = Uint8Array.from(data.subarray(at, at + blockBytes));
+    // The copy stands for what an upload reads from the disk.
+    const block = pool.buffers.take(blockBytes);
+    block.set(data.subarray(at, at + blockBytes));
+    const target = pool.buffers.take(2 * blockBytes);
     const { sizes } = await codec.push(block, at + blockBytes >= data.length);
-    await codec.encode(new Uint8Array(sizes.length).fill(1));
+    await codec.encode(new Uint8Array(sizes.length).fill(1), target);
+    pool.buffers.give(block);
+    pool.buffers.give(target);
     for (const size of sizes) plainBytes += size;
   }
   codec.close();
