@@ -59,17 +59,6 @@ export interface Nfs3Procedure {
   run(call: RpcCall, out: XdrWriter, objects: CallObjects): undefined | BulkResults | Promise<LateResults>;
 }
 
-/** Writes the results of `value` at once where it is there. */
-export function answer<T>(
-  out: XdrWriter,
-  value: MaybePromise<T>,
-  write: (out: XdrWriter, value: T) => void,
-): undefined | Promise<LateResults> {
-  if (value instanceof Promise) return value.then((result) => (late) => write(late, result));
-  write(out, value);
-  return undefined;
-}
-
 /**
  * Writes the results of a change that is done once it is on this disk: RFC 1813 section 4.7 lets only WRITE answer earlier, and
  * Linux sends nothing for the fsync of a folder. The results are those of the change itself, so that their order is its order.

@@ -8,6 +8,7 @@ import { fromDiskError } from './disk-error.ts';
 import { FsError } from './fs-error.ts';
 import { readLayers } from './layered-read.ts';
 import type { Snapshot } from './parts.ts';
+import { damageError } from './staged-damage.ts';
 import type { StagedFile } from './staged-file.ts';
 import type { StagedLayer } from './staged-layer.ts';
 import type { StagingArea } from './staging-area.ts';
@@ -32,11 +33,21 @@ export async function takeSnapshot(
     await area.merge(file);
     await file.commit();
     if (file.isForgotten) return null;
+    await refuseDamaged(file, area);
+    if (file.isForgotten) return null;
     return freeze(file, area, cache);
   } catch (error) {
     file.isFrozen = false;
     throw error;
   }
+}
+
+/** There is one layer. What is known to be damaged is looked at once more, for a disk that was wrong for a moment. */
+async function refuseDamaged(file: StagedFile, area: StagingArea): Promise<void> {
+  const { top } = file;
+  if (top.sums.damaged.count === 0) return;
+  await top.sums.checkAgain();
+  if (top.sums.damaged.count > 0) throw damageError(area, 'upload', file.ino, top.sums.damaged);
 }
 
 function freeze(file: StagedFile, area: StagingArea, cache: ContentCache): Snapshot {
@@ -90,11 +101,22 @@ class FrozenVersion implements Snapshot {
     const purpose = signal === undefined ? { edit: true } : { edit: true, signal };
     try {
       await readLayers([this.#layer], base, offset, target, target.length, purpose);
+      await this.#check(offset, target);
     } catch (error) {
       throw this.#file.isForgotten
         ? this.#over()
         : fromDiskError(error, 'upload', this.#area.pathOf(this.ino));
     }
+  }
+
+  /** Exactly the bytes that are about to be sent. */
+  async #check(offset: number, target: Uint8Array): Promise<void> {
+    const end = offset + target.length;
+    const damaged = await this.#layer.sums.check(offset, end, { offset, target });
+    if (damaged.count === 0) return;
+    if (this.#file.isForgotten) throw this.#over();
+    this.#file.noteDamage(this.#layer, damaged);
+    throw damageError(this.#area, 'upload', this.ino, damaged);
   }
 
   committed(content: ContentRef): { readonly clean: boolean } {
@@ -138,7 +160,9 @@ class FrozenVersion implements Snapshot {
   async abandoned(): Promise<void> {
     this.#settle();
     this.#file.isFrozen = false;
-    if (!this.#file.isForgotten) await this.#area.merge(this.#file);
+    if (this.#file.isForgotten) return;
+    await this.#area.merge(this.#file);
+    this.#area.noteCommitted(this.#file);
   }
 
   #leaveToCache(content: ContentRef, layer: StagedLayer): void {

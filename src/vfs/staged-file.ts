@@ -10,12 +10,13 @@
 
 import type { ByteRange, ContentRef } from '../hub/remote-store.ts';
 import type { Log } from '../shared/log.ts';
-import type { ExtentMap } from './extents.ts';
+import { ExtentMap } from './extents.ts';
 import type { MaybePromise } from './file-system.ts';
 import { FsError } from './fs-error.ts';
+import { damageError, noteDamage } from './staged-damage.ts';
 import { readLayers } from './layered-read.ts';
 import type { LazyFile, ReadPurpose } from './lazy-file.ts';
-import type { CatalogueDatabase } from './parts.ts';
+import type { ActivitySink, CatalogueDatabase } from './parts.ts';
 import type { StagedLayer } from './staged-layer.ts';
 import type { StagingDisk } from './staging-disk.ts';
 import type { StagingIndex } from './staging-index.ts';
@@ -36,6 +37,9 @@ export interface StagedFileOwner {
   dropLayer(layer: StagedLayer): void;
   lazyFile(content: ContentRef): LazyFile;
   syncDirectory(): Promise<void>;
+  readonly activity: ActivitySink;
+  /** Synced data may be checksummed soon. */
+  noteCommitted(file: StagedFile): void;
   /** Uncommitted data may be lost: changes the verifier. */
   noteFailedSync(): void;
   pathOf(ino: number): string | null;
@@ -96,10 +100,19 @@ export class StagedFile {
     return Math.min(sizeBytes, upper + Math.max(this.lower.dirtyBytes, grown(this.lower)));
   }
 
-  /** `length` bytes from `offset`, zeros where nothing was ever written. */
+  /** `length` bytes from `offset`, zeros where nothing was ever written. EIO for bytes that are damaged. */
   read(offset: number, target: Uint8Array, length: number): MaybePromise<void> {
-    const { top } = this;
     this.#refuseDamaged('read');
+    const { top, lower } = this;
+    const end = offset + length;
+    if (top.sums.isUnsure(offset, end) || (lower !== null && lower.sums.isUnsure(offset, end))) {
+      return this.#readChecked(offset, target, length);
+    }
+    return this.#readNow(offset, target, length);
+  }
+
+  #readNow(offset: number, target: Uint8Array, length: number): MaybePromise<void> {
+    const { top } = this;
     if (top.extents.covers(offset, offset + length)) return top.file.read(target, 0, length, offset);
     const { base } = this;
     const below = base === null ? null : this.#owner.lazyFile(base);
@@ -107,11 +120,37 @@ export class StagedFile {
     return readLayers(layers, below, offset, target, length, programRead);
   }
 
+  async #readChecked(offset: number, target: Uint8Array, length: number): Promise<void> {
+    const end = offset + length;
+    for (const layer of [this.top, this.lower]) {
+      if (layer === null) continue;
+      this.noteDamage(layer, await layer.sums.check(offset, end));
+    }
+    const { top, lower } = this;
+    const damaged = ExtentMap.of(...top.sums.damaged.within(offset, end));
+    for (const gap of top.extents.gaps(offset, end)) {
+      for (const range of lower?.sums.damaged.within(gap.start, gap.end) ?? [])
+        damaged.add(range.start, range.end);
+    }
+    if (damaged.count > 0) throw damageError(this.#owner, 'read', this.ino, damaged);
+    await this.#readNow(offset, target, length);
+  }
+
+  /** Whether the layer is one of its own still. */
+  has(layer: StagedLayer): boolean {
+    return !this.isForgotten && (layer === this.top || layer === this.lower);
+  }
+
+  /** What a look at the layer found. */
+  noteDamage(layer: StagedLayer, found: ExtentMap): void {
+    if (found.count > 0 && this.has(layer)) noteDamage(this.#owner, layer, found);
+  }
+
   /** In the staging file when it returns; throws the errno error of the disk. */
   write(offset: number, data: Uint8Array): void {
     this.#refuseDamaged('write');
     const { top } = this;
-    top.file.write(data, offset);
+    top.write(data, offset);
     this.#putRow(top);
     top.noteWritten(offset, offset + data.length);
     this.merge?.mirror(data, offset);
@@ -131,8 +170,8 @@ export class StagedFile {
       const layers = this.merge !== null && this.lower !== null ? [this.top, this.lower] : [this.top];
       for (const layer of layers) {
         this.#putRow(layer);
-        index.cut(layer.id, sizeBytes);
         database.onRollback(layer.cut(sizeBytes));
+        index.cut(layer.id, sizeBytes);
       }
     });
     this.#isIndexSynced = false;
@@ -212,6 +251,7 @@ export class StagedFile {
       for (const { layer, ranges } of claims) layer.settleClaim(ranges, isSynced);
     }
     await this.#syncIndex();
+    this.#owner.noteCommitted(this);
     disk.step('committed');
   }
 
@@ -247,11 +287,12 @@ export class StagedFile {
 
   async #syncLayer({ layer, ranges }: Claim): Promise<void> {
     try {
+      await layer.sums.syncRemovals();
       if (layer.mustRewrite) await this.#rewrite(layer, ranges.ranges());
       await layer.file.withDescriptor((descriptor) => this.#owner.disk.syncData(descriptor));
       layer.mustRewrite = false;
     } catch (cause) {
-      if (this.#isGone(layer)) return;
+      if (!this.has(layer)) return;
       layer.mustRewrite = true;
       this.#owner.noteFailedSync();
       throw new FsError('EIO', 'commit', {
@@ -292,16 +333,12 @@ export class StagedFile {
     for (let position = 0; ;) {
       const slice = ranges.within(position, Number.MAX_SAFE_INTEGER, indexSlice);
       const last = slice.at(-1);
-      if (last === undefined || this.#isGone(layer)) return;
+      if (last === undefined || !this.has(layer)) return;
       this.#putRow(layer);
       this.#owner.index.addExtents(layer.id, slice);
       position = last.end;
       if (slice.length === indexSlice) await new Promise((resolve) => setImmediate(resolve));
     }
-  }
-
-  #isGone(layer: StagedLayer): boolean {
-    return this.isForgotten || (layer !== this.top && layer !== this.lower);
   }
 
   #refuseDamaged(operation: string): void {

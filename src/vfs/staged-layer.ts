@@ -2,7 +2,9 @@
 // staged-file.ts. Memory side only; staging-index.ts holds what may be trusted after a crash.
 
 import type { ContentRef } from '../hub/remote-store.ts';
+import type { ChecksumIndex } from './checksum-index.ts';
 import { ExtentMap } from './extents.ts';
+import { LayerChecksums } from './layer-checksums.ts';
 import type { LocalFile } from './local-file.ts';
 
 const pendingBlockBytes = 64 * 1024;
@@ -13,6 +15,13 @@ export interface LayerStart {
   readonly file: LocalFile;
   readonly base: ContentRef | null;
   readonly baseLimit: number;
+}
+
+/** What the index knows of a layer of an earlier run. */
+export interface StoredLayer {
+  readonly dirtyBytes: number;
+  readonly damage: ExtentMap;
+  readonly load: () => ExtentMap;
 }
 
 export class StagedLayer {
@@ -32,14 +41,12 @@ export class StagedLayer {
   isNameSynced = false;
   /** A sync failed: the kernel may have marked pages clean that are not on disk, so pending bytes must be written again. */
   mustRewrite = false;
+  readonly sums: LayerChecksums;
   readonly #load: () => ExtentMap;
   #extents: ExtentMap | null;
   readonly #knownDirtyBytes: number;
 
-  constructor(
-    start: LayerStart,
-    stored: { readonly dirtyBytes: number; readonly load: () => ExtentMap } | null,
-  ) {
+  constructor(start: LayerStart, stored: StoredLayer | null, checksums: ChecksumIndex) {
     this.id = start.id;
     this.ino = start.ino;
     this.file = start.file;
@@ -52,6 +59,7 @@ export class StagedLayer {
       this.isRowWritten = true;
       this.isNameSynced = true;
     }
+    this.sums = new LayerChecksums(this, checksums, stored);
   }
 
   /** What the file holds. Read from the index at the first use, so that a start with many staged files is quick. */
@@ -92,8 +100,23 @@ export class StagedLayer {
     if (!isSynced) this.pending.addAll(claim);
   }
 
-  /** Forgets everything at and after `sizeBytes`. Returns how to undo it. */
+  /** Whether bytes of the range are not yet on the disk and in the index. */
+  isUnsettled(start: number, end: number): boolean {
+    if (this.pending.overlaps(start, end)) return true;
+    for (const claim of this.claims) if (claim.overlaps(start, end)) return true;
+    return false;
+  }
+
+  /** Into the file only; `noteWritten` says that the bytes count. */
+  write(data: Uint8Array, offset: number): void {
+    this.sums.willWrite(offset, offset + data.length);
+    this.file.write(data, offset);
+    this.sums.didWrite(offset, offset + data.length);
+  }
+
+  /** In the caller's transaction, before the index is cut. Forgets everything at and after `sizeBytes`. Returns how to undo it. */
   cut(sizeBytes: number): () => void {
+    this.sums.cut(sizeBytes);
     const { baseLimit } = this;
     const lost = this.extents.within(sizeBytes, Number.MAX_SAFE_INTEGER);
     const lostPending = this.pending.within(sizeBytes, Number.MAX_SAFE_INTEGER);

@@ -33,7 +33,7 @@ export async function mergeLayers(file: StagedFile, owner: StagedFileOwner): Pro
     inLower,
     mirror(data, offset) {
       try {
-        lower.file.write(data, offset);
+        lower.write(data, offset);
         inLower.add(offset, offset + data.length);
       } catch (error) {
         inLower.remove(offset, offset + data.length);
@@ -54,8 +54,8 @@ export async function mergeLayers(file: StagedFile, owner: StagedFileOwner): Pro
 
 function cutToVisible(owner: StagedFileOwner, top: StagedLayer, lower: StagedLayer): void {
   owner.database.transaction(() => {
-    owner.index.cut(lower.id, top.baseLimit);
     owner.database.onRollback(lower.cut(top.baseLimit));
+    owner.index.cut(lower.id, top.baseLimit);
   });
 }
 
@@ -73,11 +73,16 @@ async function copyUp(
     const length = Math.min(sliceBytes, top.extents.endOf(index) - start);
     // Brings it into the page cache without holding up the serving thread; the copy itself must be one turn.
     await top.file.read(scratch, 0, length, start);
+    // What is damaged stays known as damaged: see `takeAway`.
+    file.noteDamage(top, await top.sums.check(start, start + length));
+    lower.sums.willWrite(start, start + length);
+    await lower.sums.syncRemovals();
     await new Promise((resolve) => setImmediate(resolve));
     if (file.isForgotten) return;
     // A truncation may have cut some of it meanwhile.
     for (const range of top.extents.within(start, start + length)) {
       top.file.copyTo(lower.file, scratch, range.start, range.end - range.start);
+      lower.sums.didWrite(range.start, range.end);
       inLower.add(range.start, range.end);
     }
     position = start + length;
@@ -97,6 +102,7 @@ async function finish(
   const copied = top.extents.copy();
   lower.claims.add(copied);
   try {
+    await lower.sums.syncRemovals();
     await lower.file.withDescriptor((descriptor) => disk.syncData(descriptor));
     disk.step('merge-synced');
     for (let position = 0; !file.isForgotten;) {
@@ -125,6 +131,7 @@ function takeAway(file: StagedFile, owner: StagedFileOwner, top: StagedLayer, lo
   owner.index.cut(lower.id, Math.max(top.baseLimit, top.extents.end));
   const limit = lower.baseLimit;
   lower.baseLimit = Math.min(limit, top.baseLimit);
+  if (top.sums.damaged.count > 0) lower.sums.noteDamage(top.sums.damaged);
   owner.dropLayer(top);
   file.top = lower;
   file.lower = null;

@@ -3,6 +3,8 @@
 
 import { randomBytes } from 'node:crypto';
 import type { ContentRef } from '../hub/remote-store.ts';
+import { ChecksumIndex } from './checksum-index.ts';
+import { ExtentMap } from './extents.ts';
 import type { HandlePool } from './handle-pool.ts';
 import type { LazyFile } from './lazy-file.ts';
 import { LocalFile } from './local-file.ts';
@@ -16,6 +18,7 @@ import { mergeLayers } from './staged-merge.ts';
 import type { StagingDisk } from './staging-disk.ts';
 import { StagingIndex } from './staging-index.ts';
 import type { LayerRow } from './staging-index.ts';
+import { StagingSealer } from './staging-sealer.ts';
 
 /** Files looked at in one turn of the serving thread. */
 const recoverySlice = 100;
@@ -37,10 +40,15 @@ export class StagingArea implements StagedFileOwner {
   readonly log: StagingAreaOptions['log'];
   readonly disk: StagingDisk;
   readonly index: StagingIndex;
+  readonly activity: StagingAreaOptions['activity'];
   readonly files = new Map<number, StagedFile>();
   readonly #options: StagingAreaOptions;
   readonly #directory: string;
+  readonly #checksums: ChecksumIndex;
+  readonly #sealer: StagingSealer;
   #nextId = 1;
+  /** As an earlier run found it. */
+  #damage: ReadonlyMap<number, ExtentMap> = new Map();
   #verifier: Uint8Array;
   readonly #directorySync: SharedSync;
   #durableWork: (() => Promise<void> | void)[] = [];
@@ -54,7 +62,10 @@ export class StagingArea implements StagedFileOwner {
     this.database = options.database;
     this.log = options.log;
     this.disk = options.disk;
+    this.activity = options.activity;
     this.index = new StagingIndex(options.database);
+    this.#checksums = new ChecksumIndex(options.database);
+    this.#sealer = new StagingSealer(options.clock, options.log);
     this.#directory = `${options.dataDir}/staging`;
     this.#directorySync = new SharedSync(() => options.disk.syncDirectory(this.#directory));
     this.#verifier = newVerifier();
@@ -96,7 +107,15 @@ export class StagingArea implements StagedFileOwner {
 
   newLayer(ino: number, base: ContentRef | null, baseLimit: number): StagedLayer {
     const id = this.#nextId++;
-    return new StagedLayer({ id, ino, file: this.#fileOf(ino, id, true), base, baseLimit }, null);
+    return new StagedLayer(
+      { id, ino, file: this.#fileOf(ino, id, true), base, baseLimit },
+      null,
+      this.#checksums,
+    );
+  }
+
+  noteCommitted(file: StagedFile): void {
+    if (!this.#closed) this.#sealer.note(file);
   }
 
   dropLayer(layer: StagedLayer): void {
@@ -168,6 +187,7 @@ export class StagingArea implements StagedFileOwner {
     const rows = this.index.layers();
     this.#nextId = 1 + Math.max(0, ...rows.map((row) => row.id), ...[...names].map(idOf));
     const byInode = new Map<number, LayerRow[]>();
+    this.#damage = this.#checksums.damage();
     for (const row of rows) {
       names.delete(nameOf(row.ino, row.id));
       if (row.state === 'dropped') this.afterDurable(() => this.#delete(this.#layerOf(row)));
@@ -188,6 +208,7 @@ export class StagingArea implements StagedFileOwner {
   /** Commits what is staged and stops. Returns after everything that could be done was done. */
   async close(): Promise<void> {
     const isSafe = await this.#commitAll();
+    await this.#sealer.close();
     this.#closed = true;
     this.#endPause();
     await this.#merging;
@@ -259,7 +280,12 @@ export class StagingArea implements StagedFileOwner {
         base: row.base,
         baseLimit: row.baseLimit,
       },
-      { dirtyBytes: row.dirtyBytes, load: () => this.index.extents(row.id) },
+      {
+        dirtyBytes: row.dirtyBytes,
+        damage: this.#damage.get(row.id) ?? new ExtentMap(),
+        load: () => this.index.extents(row.id),
+      },
+      this.#checksums,
     );
   }
 
@@ -294,6 +320,8 @@ export class StagingArea implements StagedFileOwner {
   }
 
   async removeRows(id: number): Promise<void> {
+    // Before the layer's own row, which keeps its number from being used again.
+    while (!this.#checksums.removeSome(id)) await new Promise((resolve) => setImmediate(resolve));
     while (!this.index.removeSome(id)) await new Promise((resolve) => setImmediate(resolve));
   }
 

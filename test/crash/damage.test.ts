@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import type { PendingItem } from '../../src/vfs/parts.ts';
 import { pattern } from '../support/content-bench.ts';
 import { NfsFailure } from '../support/nfs-client.ts';
 import { randomOf } from '../support/random.ts';
@@ -33,6 +34,12 @@ async function stop(world: CrashWorld): Promise<void> {
   await world.settle();
   await world.engine.kill();
   await world.client.close();
+}
+
+async function stopInOrder(world: CrashWorld): Promise<void> {
+  await world.settle();
+  await world.client.close();
+  await world.engine.close();
 }
 
 async function readPath(world: CrashWorld, path: string): Promise<Buffer> {
@@ -199,6 +206,46 @@ test('a damaged staging file fails by name while the rest is served and sent', a
   assert.equal(hub['docs/unsent'], undefined);
   const kept = setAsideOf(world).map((name) => readFileSync(join(world.dataDir, 'set-aside', name)));
   assert.ok(kept.some((bytes) => bytes.equals(pattern(5000, 10).subarray(0, 1234))));
+});
+
+test('bits that flip in unsent bytes are never sent; the file says where and what to do, the rest goes on', async (t) => {
+  const world = await CrashWorld.open();
+  t.after(() => world.dispose());
+  await world.mkdir('docs');
+  // The Hub is away for long enough that the bytes are old when they are sent.
+  await world.engine.order({ type: 'pause' });
+  await world.store('docs/damaged', pattern(300_000, 10));
+  await world.store('docs/whole', pattern(300_000, 11));
+  await stopInOrder(world);
+  const staging = join(world.dataDir, 'staging');
+  const damaged = readdirSync(staging).find((name) =>
+    readFileSync(join(staging, name)).equals(pattern(300_000, 10)),
+  );
+  flip(join(staging, damaged ?? assert.fail('the staging file')), 100_000, 3);
+  await world.restart();
+  await assert.rejects(world.flush(), /docs\/damaged.*bytes 65536 to 131071.*not sent.*discard/);
+  while ((await hubBytes(world))['docs/whole'] === undefined) await world.settle();
+  assert.deepEqual(await hubBytes(world), { 'docs/whole': digestOf(pattern(300_000, 11)) });
+  const told = (await world.events()).filter(({ kind }) => kind === 'ERROR');
+  assert.deepEqual(
+    told.map(({ path, detail }) => [path, /damaged on this disk/.test(detail)]),
+    [['docs/damaged', true]],
+  );
+  await assert.rejects(
+    readPath(world, 'docs/damaged'),
+    (error) => error instanceof NfsFailure && error.status === 5,
+  );
+  const handle = await world.client.walk(world.root, 'docs/damaged');
+  const whole = await world.client.read(handle, 0, 65_536);
+  assert.ok(pattern(300_000, 10).subarray(0, 65_536).equals(whole.data));
+  const [pending] = (await world.engine.order({ type: 'pending' })) as readonly PendingItem[];
+  assert.equal(pending?.path, 'docs/damaged');
+  assert.ok(pending.state.state === 'failed');
+  assert.match(pending.state.cause, /damaged on this disk: bytes 65536 to 131071/);
+  // Saved again from a good copy.
+  await world.client.write(handle, 65_536, pattern(300_000, 10).subarray(65_536, 131_072), 2);
+  await world.flush();
+  assert.equal((await hubBytes(world))['docs/damaged'], digestOf(pattern(300_000, 10)));
 });
 
 test('damage to the cache, its index, or the chunk lists costs only fetching again', async (t) => {

@@ -55,6 +55,11 @@ class EngineProcess {
       case 'refresh':
         await this.#opened().refresh();
         return null;
+      case 'pause':
+        this.#opened().uploads.pause();
+        return null;
+      case 'pending':
+        return this.#opened().uploads.pending();
       case 'settle':
         await this.#settle();
         return null;

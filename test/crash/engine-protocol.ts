@@ -17,6 +17,9 @@ export type ToEngineProcess =
   | { readonly type: 'survey' }
   | { readonly type: 'flush' }
   | { readonly type: 'refresh' }
+  /** Send nothing until the next start. */
+  | { readonly type: 'pause' }
+  | { readonly type: 'pending' }
   /** Answered once what happens after the last reply (unlinking, recording) has happened. */
   | { readonly type: 'settle' }
   | { readonly type: 'room'; readonly freeBytes: number | null; readonly isCatalogueFull?: boolean }

@@ -156,7 +156,10 @@ export class ContentBench {
   async send(ino: number): Promise<{ readonly clean: boolean; readonly content: ContentRef } | null> {
     const snapshot = await this.store.snapshot(ino);
     if (snapshot === null) return null;
-    const { content } = await this.remote.upload(snapshot);
+    const { content } = await this.remote.upload(snapshot).catch(async (error: unknown) => {
+      await snapshot.abandoned();
+      throw error;
+    });
     const { clean } = this.database.transaction(() => {
       const result = snapshot.committed(content);
       this.inodes.bases.set(ino, content);

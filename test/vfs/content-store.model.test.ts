@@ -27,7 +27,7 @@ type Step =
       readonly type: 'commit' | 'commitLater' | 'freeze' | 'sent' | 'abandon' | 'abandonLater';
       readonly ino: number;
     }
-  | { readonly type: 'restart' | 'kill' | 'evict' | 'settle' };
+  | { readonly type: 'restart' | 'kill' | 'evict' | 'settle' | 'rest' };
 
 const ino = fc.constantFrom(...inodes);
 const offset = fc.oneof(fc.nat(largestOffset), fc.nat(5000), fc.constantFrom(0, 262_144, 524_288));
@@ -70,7 +70,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({
-      type: fc.constantFrom('restart' as const, 'kill' as const, 'evict' as const, 'settle' as const),
+      type: fc.constantFrom(
+        'restart' as const,
+        'kill' as const,
+        'evict' as const,
+        'settle' as const,
+        'rest' as const,
+      ),
     }),
   },
 );
@@ -166,6 +172,10 @@ class Run {
       case 'settle':
         await Promise.all(this.background.splice(0));
         await bench.clock.advanceAsync(3000);
+        return;
+      case 'rest':
+        // Checksums are made while the next operations go on.
+        bench.clock.advance(1500);
         return;
       case 'evict':
         await bench.store.evict(Infinity);

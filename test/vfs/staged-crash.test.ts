@@ -333,4 +333,37 @@ describe('a crash at any step', () => {
       ['merge-copied', 'merge-synced', 'merged'],
     );
   });
+
+  it('takes no bytes that were written over checksummed ones for damage', async () => {
+    await crashing(
+      async (run, bench) => {
+        const rest = async (segments: number): Promise<void> => {
+          bench.clock.advance(1500);
+          const rows = bench.database.handle.prepare('SELECT count(*) AS n FROM staged_checksum');
+          while (Number(rows.get()?.['n']) < segments) await new Promise((resolve) => setImmediate(resolve));
+          await bench.clock.advanceAsync(1);
+        };
+        run.add(1, null);
+        run.add(2, pattern(90_000, 5));
+        await run.write(1, 0, pattern(200_000, 1));
+        await run.write(2, 40_000, pattern(30_000, 2));
+        await Promise.all([run.commit(1), run.commit(2)]);
+        await rest(2);
+        await run.write(1, 70_000, pattern(3000, 3));
+        await run.write(2, 39_000, pattern(3000, 4));
+        await run.commit(2);
+        await run.truncate(1, 150_000);
+        await run.commit(1);
+        await rest(2);
+        const snapshot = await bench.store.snapshot(1);
+        await run.write(1, 10_000, pattern(10_000, 6));
+        await run.commit(1);
+        await rest(3);
+        await snapshot?.abandoned();
+        await run.write(1, 15_000, pattern(100, 7));
+        await run.commit(1);
+      },
+      ['merged', 'committed'],
+    );
+  });
 });
