@@ -1,4 +1,5 @@
-// What `download-threads.ts` and `download-worker.ts` say to one another. Data only; decoded bytes lie in shared blocks.
+// What `download-threads.ts` and `download-worker.ts` say to one another. Data only; the blocks with decoded bytes are
+// transferred.
 
 import type { HttpTimeouts } from './http-exchange.ts';
 
@@ -21,14 +22,12 @@ export interface DownloadOrder {
 export type DownloadRequest =
   | { readonly type: 'get'; readonly job: number; readonly order: DownloadOrder }
   | { readonly type: 'stop'; readonly job: number }
-  /** Bytes of a block that are not needed any more. */
-  | { readonly type: 'free'; readonly block: number; readonly bytes: number };
+  /** A block comes back. */
+  | { readonly type: 'free'; readonly block: ArrayBuffer };
 
-/** Decoded chunks, one after the other in a block; they are held until freed. */
+/** Decoded chunks, one after the other from the start of a block, which is to be given back. */
 export interface DecodedBatch {
-  readonly block: number;
-  /** Where they begin in the block. */
-  readonly at: number;
+  readonly block: ArrayBuffer;
   readonly sizes: Uint32Array;
   /** 32 bytes each. */
   readonly hashes: Uint8Array;
@@ -55,7 +54,6 @@ export type DownloadFailure =
   | { readonly type: 'unsuitable' };
 
 export type DownloadReply =
-  | { readonly type: 'block'; readonly block: number; readonly memory: SharedArrayBuffer }
   | { readonly type: 'batch'; readonly job: number; readonly batch: DecodedBatch }
   | { readonly type: 'done'; readonly job: number }
   | { readonly type: 'failed'; readonly job: number; readonly failure: DownloadFailure };

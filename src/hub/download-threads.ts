@@ -1,5 +1,5 @@
 // Downloads of xorb ranges on threads of their own, which receive, decode and hash: started when first needed, ended when
-// idle. The engine thread gets decoded chunks in shared memory. Used by `xet-reader.ts`, which can do without them.
+// idle. The engine thread gets decoded chunks. Used by `xet-reader.ts`, which can do without them.
 
 import { Worker } from 'node:worker_threads';
 import type {
@@ -138,7 +138,6 @@ class DownloadThread {
   readonly #worker: Worker;
   readonly #clock: HubClock;
   readonly #jobs = new Map<number, Job>();
-  readonly #blocks = new Map<number, Uint8Array>();
   readonly #onEnd: (isCrash: boolean) => void;
   #numbers = 0;
   #ended = false;
@@ -192,15 +191,11 @@ class DownloadThread {
     await this.#worker.terminate();
   }
 
-  #post(request: DownloadRequest): void {
-    if (!this.#ended) this.#worker.postMessage(request);
+  #post(request: DownloadRequest, transfer: readonly ArrayBuffer[] = []): void {
+    if (!this.#ended) this.#worker.postMessage(request, transfer);
   }
 
   #receive(reply: DownloadReply): void {
-    if (reply.type === 'block') {
-      this.#blocks.set(reply.block, new Uint8Array(reply.memory));
-      return;
-    }
     if (reply.type === 'batch') {
       this.#take(reply.job, reply.batch);
       return;
@@ -212,12 +207,11 @@ class DownloadThread {
     this.#settle(reply.job, job);
   }
 
-  #take(number: number, { block, at, sizes, hashes, receivedBytes }: DecodedBatch): void {
-    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  #take(number: number, { block, sizes, hashes, receivedBytes }: DecodedBatch): void {
     const job = this.#jobs.get(number);
-    const memory = this.#blocks.get(block);
-    const free = (): void => this.#post({ type: 'free', block, bytes });
-    if (job === undefined || job.error !== null || memory === undefined) return free();
+    const free = (): void => this.#post({ type: 'free', block }, [block]);
+    if (job === undefined || job.error !== null) return free();
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
     const taken = (): void => {
       free();
       job.taking -= 1;
@@ -225,7 +219,7 @@ class DownloadThread {
     };
     job.taking += 1;
     try {
-      const taking = job.take({ plain: memory.subarray(at, at + bytes), sizes, hashes, receivedBytes });
+      const taking = job.take({ plain: new Uint8Array(block, 0, bytes), sizes, hashes, receivedBytes });
       if (taking === undefined) return taken();
       taking.then(taken, (cause: unknown) => {
         this.#failJob(number, cause);

@@ -40,8 +40,11 @@ interface Job {
   progressAtMs: number;
 }
 
-const post = (reply: DownloadReply): void => port?.postMessage(reply);
-const blocks = new DecodeBlocks((block, memory) => post({ type: 'block', block, memory }));
+const blocks = new DecodeBlocks();
+
+function post(reply: DownloadReply, transfer: readonly ArrayBuffer[] = []): void {
+  port?.postMessage(reply, transfer);
+}
 
 function flushAll(): void {
   flushSoon = false;
@@ -90,7 +93,7 @@ function requestHead(url: URL, order: DownloadOrder): string {
 function start(number: number, order: DownloadOrder): void {
   const url = new URL(order.url);
   const download: RangeDownload = new RangeDownload(order, blocks, {
-    onBatch: (batch) => post({ type: 'batch', job: number, batch }),
+    onBatch: (batch) => post({ type: 'batch', job: number, batch }, [batch.block]),
     onPending: () => notePending(download, order.urgent),
     onReceived: (bytes) => {
       job.progressAtMs = performance.now();
@@ -157,5 +160,5 @@ function watch(): void {
 port?.on('message', (request: DownloadRequest) => {
   if (request.type === 'get') start(request.job, request.order);
   else if (request.type === 'stop') breakOff(request.job, { type: 'cut' });
-  else blocks.freed(request.block, request.bytes);
+  else blocks.give(request.block);
 });

@@ -4,14 +4,11 @@
 import { XetFormatError } from '../xet/errors.ts';
 import { chunkHash, hashSizeBytes } from '../xet/hash.ts';
 import { chunkHeaderBytes, decodeBody, readChunkHeader } from '../xet/xorb.ts';
-import type { DecodeBlock, DecodeBlocks } from './decode-blocks.ts';
-import { blockBytes } from './decode-blocks.ts';
+import { batchBytes } from './decode-blocks.ts';
+import type { DecodeBlocks } from './decode-blocks.ts';
 import { isRangeAsked } from './download-messages.ts';
 import type { DecodedBatch, DownloadFailure, DownloadOrder } from './download-messages.ts';
 import type { RangeReceiver } from './range-connection.ts';
-
-/** A batch costs two threads some 20 µs, so it should carry more than a chunk. */
-const batchBytes = 256 * 1024;
 
 export interface DownloadEvents {
   onBatch(batch: DecodedBatch): void;
@@ -29,9 +26,8 @@ export class RangeDownload implements RangeReceiver {
   readonly #blocks: DecodeBlocks;
   readonly #events: DownloadEvents;
   readonly #again = (): void => this.#events.onUnblocked();
-  #block: DecodeBlock | null = null;
-  /** Of the block: decoded from here on, not handed out. */
-  #flushed = 0;
+  #block: Uint8Array<ArrayBuffer> | null = null;
+  #filled = 0;
   #sizes: number[] = [];
   #hashes: Uint8Array[] = [];
   #receivedBytes = 0;
@@ -97,16 +93,15 @@ export class RangeDownload implements RangeReceiver {
     if (block === null || this.#sizes.length === 0) return;
     const hashes = new Uint8Array(this.#hashes.length * hashSizeBytes);
     this.#hashes.forEach((hash, i) => hashes.set(hash, i * hashSizeBytes));
-    block.heldBytes += block.filled - this.#flushed;
     this.#events.onBatch({
-      block: block.number,
-      at: this.#flushed,
+      block: block.buffer,
       sizes: Uint32Array.from(this.#sizes),
       hashes,
       receivedBytes: this.#receivedBytes,
     });
+    this.#block = null;
+    this.#filled = 0;
     this.#receivedBytes = 0;
-    this.#flushed = block.filled;
     this.#sizes = [];
     this.#hashes = [];
   }
@@ -114,38 +109,20 @@ export class RangeDownload implements RangeReceiver {
   /** Nothing more will be decoded. */
   close(): void {
     this.#blocks.forget(this.#again);
-    if (this.#block !== null) this.#blocks.close(this.#block);
+    if (this.#block !== null) this.#blocks.give(this.#block.buffer);
     this.#block = null;
   }
 
   #room(bytes: number): Uint8Array | null {
-    let block = this.#block;
-    if (block !== null && block.filled + bytes > blockBytes) {
-      this.flush();
-      this.#blocks.close(block);
-      block = null;
-      this.#block = null;
-    }
-    // All of it came back: its beginning is likelier to be in a processor's cache than its end.
-    if (block !== null && block.heldBytes === 0 && this.#sizes.length === 0) {
-      block.filled = 0;
-      this.#flushed = 0;
-    }
-    if (block === null) {
-      block = this.#blocks.take(this.#again);
-      if (block === null) return null;
-      this.#block = block;
-      this.#flushed = 0;
-    }
-    return block.memory.subarray(block.filled, block.filled + bytes);
+    this.#block ??= this.#blocks.take(this.#again);
+    return this.#block?.subarray(this.#filled, this.#filled + bytes) ?? null;
   }
 
   #add(plain: Uint8Array): void {
-    const block = this.#block as DecodeBlock;
     this.#hashes.push(chunkHash(plain));
     this.#sizes.push(plain.length);
-    block.filled += plain.length;
-    if (block.filled - this.#flushed >= batchBytes) this.flush();
+    this.#filled += plain.length;
+    if (this.#filled >= batchBytes) this.flush();
     else this.#events.onPending();
   }
 }
