@@ -25,7 +25,7 @@ export interface HostLogOptions {
 }
 
 export async function openHostLog(options: HostLogOptions): Promise<HostLog> {
-  const file = await openRollingFile(join(options.logDir, 'hubdrive.log'));
+  const file = openRollingFile(join(options.logDir, 'hubdrive.log'));
   const streams: { stream: NodeJS.WritableStream; level: 'debug' | 'info' }[] = [
     { stream: file, level: 'debug' },
   ];

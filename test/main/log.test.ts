@@ -102,7 +102,7 @@ test('the file rolls by size, and only some older ones are kept, also over resta
   const mebibyte = 'x'.repeat(1 << 20);
   try {
     for (let run = 0; run < 3; run += 1) {
-      const file = await openRollingFile(join(logDir, 'hubdrive.log'));
+      const file = openRollingFile(join(logDir, 'hubdrive.log'));
       for (let count = 0; count < 35; count += 1) {
         await new Promise<void>((resolve) => {
           if (file.write(`${mebibyte}\n`)) resolve();
