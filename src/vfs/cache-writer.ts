@@ -48,7 +48,8 @@ export class CacheWriter {
 
   storeLater(entry: CachedContent, offset: number, bytes: Uint8Array): MaybePromise<StoreOutcome> {
     const end = offset + bytes.length;
-    if (bytes.length <= synchronousBytes || entry.extents.covers(offset, end)) {
+    const isQuick = bytes.length <= synchronousBytes && entry.file?.isBeingWritten !== true;
+    if (isQuick || entry.extents.covers(offset, end)) {
       return this.store(entry, offset, bytes) ? 'stored' : 'full';
     }
     let writing: Promise<void>;

@@ -40,6 +40,7 @@ export class LocalFile extends PooledFile {
   readonly #memory: HotMemory;
   readonly #hot = new ExtentMap();
   #epoch = 0;
+  #writesLater = 0;
 
   constructor(pool: HandlePool, memory: HotMemory, path: string, create: boolean) {
     super(path, create);
@@ -76,8 +77,18 @@ export class LocalFile extends PooledFile {
 
   /** All of `data`, off this thread; borrowed until it is done. */
   async writeLater(data: Uint8Array, position: number): Promise<void> {
-    await this.#pool.writeLater(this, data, position);
+    this.#writesLater += 1;
+    try {
+      await this.#pool.writeLater(this, data, position);
+    } finally {
+      this.#writesLater -= 1;
+    }
     this.#noteHot(position, position + data.length);
+  }
+
+  /** A `write` would have to wait for the system's lock on the file. */
+  get isBeingWritten(): boolean {
+    return this.#writesLater > 0;
   }
 
   /** Reads and writes the same bytes in one turn: nobody else's write can be undone by it. `scratch` holds at least `length`. */
