@@ -69,6 +69,28 @@ class Listing {
     out.uint32(1);
     out.uint64(ino);
     out.string(name);
+    return this.#finishEntry(start, ino, cookie);
+  };
+
+  /** The same with a name in UTF-8. */
+  readonly addRaw = (bytes: Uint8Array, from: number, to: number, ino: number, cookie: number): boolean => {
+    const length = to - from;
+    if (length > MAX_NAME_BYTES) return true;
+    const out = this.#out;
+    const start = out.position;
+    out.uint32(1);
+    out.uint64(ino);
+    out.uint32(length);
+    const target = out.bytes;
+    const at = out.position;
+    // A loop: a copy by subarray and set costs more than most names are long.
+    for (let index = 0; index < length; index += 1) target[at + index] = bytes[from + index] ?? 0;
+    out.pad(length);
+    return this.#finishEntry(start, ino, cookie);
+  };
+
+  #finishEntry(start: number, ino: number, cookie: number): boolean {
+    const out = this.#out;
     out.uint64(cookie);
     if (this.#isPlus) {
       writePostOpAttr(this.#context, out, ino);
@@ -81,7 +103,7 @@ class Listing {
     }
     out.position = start;
     return false;
-  };
+  }
 
   /** The folder must be listed by the Hub first: goes on in a buffer of its own. */
   moveOut(): void {
@@ -136,7 +158,9 @@ export function listingProcedures(context: Nfs3Context) {
       listing.finish(false);
       return undefined;
     }
-    const visit = (name: string, ino: number, at: number): boolean => listing.add(name, ino, at);
+    const visit = Object.assign((name: string, ino: number, at: number) => listing.add(name, ino, at), {
+      raw: listing.addRaw,
+    });
     const isComplete = fileSystem.readDirectory(directory, Math.max(cookie, DOT_DOT_COOKIE), visit);
     if (!(isComplete instanceof Promise)) {
       listing.finish(isComplete);

@@ -64,7 +64,11 @@ export interface Created {
 }
 
 /** Receives one entry; returns false to stop before taking it (the reply is full). Cookies rise strictly, 3…2^31-1. */
-export type EntryVisitor = (name: string, ino: number, cookie: number) => boolean;
+export interface EntryVisitor {
+  (name: string, ino: number, cookie: number): boolean;
+  /** May be called instead, with the name as UTF-8 where it is stored: `bytes` is borrowed for the call. Spares a string for every entry. */
+  readonly raw?: (bytes: Uint8Array, start: number, end: number, ino: number, cookie: number) => boolean;
+}
 
 export interface Space {
   readonly totalBytes: number;

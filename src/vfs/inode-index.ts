@@ -4,6 +4,7 @@
 
 import { DirectoryOrder } from './directory-order.ts';
 import { EntryColumns, entryFlag, entryRow } from './entry-columns.ts';
+import type { EntryVisitor } from './file-system.ts';
 import { InodeColumns, rowOf, typeCode } from './inode-columns.ts';
 import { NameArena, foldName, hashName, hashNumber, isAscii } from './name-arena.ts';
 import { isLegal } from './remote-names.ts';
@@ -234,8 +235,19 @@ export class InodeIndex {
     return this.#entries.page(entry).inode[entryRow(entry)] ?? -1;
   }
 
+  /** Shows an entry to a visitor of its folder; false when the visitor wants no more. */
+  show(entry: number, cookie: number, visit: EntryVisitor): boolean {
+    const ino = this.#inoOfEntry(entry);
+    if (visit.raw === undefined) return visit(this.nameOf(entry), ino, cookie);
+    const page = this.#entries.page(entry);
+    const row = entryRow(entry);
+    const at = page.nameAt[row] ?? 0;
+    const start = this.#names.startOf(at);
+    return visit.raw(this.#names.blockOf(at), start, start + (page.nameLength[row] ?? 0), ino, cookie);
+  }
+
   /** Number of the inode that an entry names; finding its slot next costs nothing. */
-  inoOfEntry(entry: number): number {
+  #inoOfEntry(entry: number): number {
     const slot = this.inodeOf(entry);
     if (slot !== -1) this.#recentSlot = slot;
     return this.inoOf(slot);

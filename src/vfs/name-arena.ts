@@ -28,7 +28,7 @@ export class NameArena {
   }
 
   #write(at: number, name: string, lengthBytes: number): void {
-    this.#blockOf(at).write(name, at % blockBytes, lengthBytes, 'utf8');
+    this.blockOf(at).write(name, at % blockBytes, lengthBytes, 'utf8');
   }
 
   release(at: number, lengthBytes: number): void {
@@ -37,14 +37,14 @@ export class NameArena {
 
   /** `ascii` names decode faster. */
   read(at: number, lengthBytes: number, ascii: boolean): string {
-    const block = this.#blockOf(at);
+    const block = this.blockOf(at);
     const start = at % blockBytes;
     return block.toString(ascii ? 'latin1' : 'utf8', start, start + lengthBytes);
   }
 
   /** Whether the ASCII name stored here is exactly `name`, which is ASCII and has the same length. */
   equalsAscii(at: number, name: string): boolean {
-    const block = this.#blockOf(at);
+    const block = this.blockOf(at);
     const start = at % blockBytes;
     for (let index = 0; index < name.length; index += 1) {
       if (block[start + index] !== name.charCodeAt(index)) return false;
@@ -52,7 +52,13 @@ export class NameArena {
     return true;
   }
 
-  #blockOf(at: number): Buffer {
+  /** Where in its block a name starts. */
+  startOf(at: number): number {
+    return at % blockBytes;
+  }
+
+  /** The block that holds a name; not to be changed. */
+  blockOf(at: number): Buffer {
     const block = this.#blocks[Math.floor(at / blockBytes)];
     if (block === undefined) throw new RangeError(`no name at ${at}`);
     return block;

@@ -192,11 +192,7 @@ export class Namespace implements InodeContentView {
     noteUsed(this.context, slot);
     const listing = this.context.whenListed(directory);
     if (listing !== null) return listing.then(() => this.readDirectory(directory, afterCookie, visit));
-    return index
-      .order(slot)
-      .visit(afterCookie, (entry, cookie) =>
-        visit(index.nameOf(entry), index.inoOfEntry(entry), cookie),
-      );
+    return index.order(slot).visit(afterCookie, (entry, cookie) => index.show(entry, cookie, visit));
   }
 
   parentOf(directory: number): number {

@@ -223,3 +223,19 @@ test('a Hub name that is shown escaped is found by itself, too, and never create
   assert.deepEqual(remote.paths(), ['a\tb']);
   assert.equal(await h.read('a\tb'), 'changed');
 });
+
+test('a visitor that takes names as bytes sees the same listing as one that takes text', async (t) => {
+  const remote = new MemoryRemoteStore();
+  for (const name of ['plain.txt', nfd, 'x'.repeat(255), '日本語.bin', 'sub/inner'])
+    remote.put(name, 'content');
+  const h = await FsHarness.open(t, remote);
+  const asText: [name: string, ino: number, cookie: number][] = [];
+  await h.fs.readDirectory(1, 0, (...entry) => asText.push(entry) > 0);
+  const asBytes: typeof asText = [];
+  const raw = (bytes: Uint8Array, start: number, end: number, ino: number, cookie: number) =>
+    asBytes.push([Buffer.from(bytes.subarray(start, end)).toString(), ino, cookie]) > 0;
+  const unused = () => assert.fail('names came as text');
+  assert.equal(await h.fs.readDirectory(1, 0, Object.assign(unused, { raw })), true);
+  assert.equal(asText.length, 5);
+  assert.deepEqual(asBytes, asText);
+});
