@@ -137,7 +137,7 @@ class DiskContentStore implements ContentStore {
     const lazy = this.#linkOf(ino);
     if (lazy !== null && offset + length <= lazy.content.sizeBytes)
       return lazy.read(offset, target, 0, length);
-    return readLayers([], lazy, offset, target, length, { edit: false });
+    return readLayers([], lazy, offset, target, length, { edit: null });
   }
 
   write(ino: number, offset: number, data: Uint8Array, stored?: () => void): MaybePromise<void> {

@@ -1,18 +1,36 @@
-// A read that waits for bytes of the Hub, and how bytes get to it past a full disk. Used by lazy-file.ts.
+// What a read of remote content is for, a read that waits for bytes of the Hub, and how bytes get to it past a full disk. Used by lazy-file.ts.
 
 import type { ExtentMap } from './extents.ts';
 import type { FsError } from './fs-error.ts';
+import type { ActivitySink } from './parts.ts';
+
+/** What was fetched of the base for one new version of a file. */
+export interface EditCount {
+  downloadedBytes: number;
+}
+
+/** `edit`: the bytes are for a new version, and what is fetched for it is counted there; such reads wait without limit, until `signal`. */
+export interface ReadPurpose {
+  readonly edit: EditCount | null;
+  readonly signal?: AbortSignal;
+}
 
 export interface FetchWaiter {
   readonly start: number;
   readonly end: number;
   readonly target: Uint8Array;
   readonly targetOffset: number;
-  readonly edit: boolean;
+  readonly edit: EditCount | null;
   /** Copied straight into `target` because the disk had no room for them. */
   readonly copied: ExtentMap;
   fruitless: number;
   settle: (error: FsError | null) => void;
+}
+
+export function noteEdit(edit: EditCount | null, activity: ActivitySink, bytes: number): void {
+  if (edit === null) return;
+  edit.downloadedBytes += bytes;
+  activity.count('editDownloadedBytes', bytes);
 }
 
 /** The part of `bytes` that it waits for. */

@@ -1,8 +1,9 @@
 // Fills a buffer from layers of staged changes over a remote base over zeros. Used for programs' reads (staged-file.ts) and
 // for reading a frozen version (snapshot.ts).
 
+import type { ReadPurpose } from './fetch-waiter.ts';
 import type { MaybePromise } from './file-system.ts';
-import type { LazyFile, ReadPurpose } from './lazy-file.ts';
+import type { LazyFile } from './lazy-file.ts';
 import type { StagedLayer } from './staged-layer.ts';
 
 interface Reading {

@@ -12,8 +12,8 @@ import { ExtentMap } from './extents.ts';
 import type { FetchBudget, FetchTicket } from './fetch-budget.ts';
 import { FetchJob } from './fetch-job.ts';
 import type { FetchOutcome, FetchPriority } from './fetch-job.ts';
-import { copyToWaiter, hasAll } from './fetch-waiter.ts';
-import type { FetchWaiter } from './fetch-waiter.ts';
+import { copyToWaiter, hasAll, noteEdit } from './fetch-waiter.ts';
+import type { EditCount, FetchWaiter, ReadPurpose } from './fetch-waiter.ts';
 import type { MaybePromise } from './file-system.ts';
 import { FsError } from './fs-error.ts';
 import { fromHubError } from './hub-error.ts';
@@ -38,13 +38,7 @@ export interface LazyFileSurroundings {
   readonly budget: FetchBudget;
 }
 
-/** `edit`: the bytes are fetched to make a new version; such reads wait without limit, until `signal`. */
-export interface ReadPurpose {
-  readonly edit: boolean;
-  readonly signal?: AbortSignal;
-}
-
-const programRead: ReadPurpose = { edit: false };
+const programRead: ReadPurpose = { edit: null };
 
 export class LazyFile {
   readonly content: ContentRef;
@@ -278,7 +272,7 @@ export class LazyFile {
       const local = localRanges(this.#around.cache, this.#freshEntry(), range.start, range.end);
       for (const gap of local.gaps(range.start, range.end)) {
         for (const free of this.#notInFlight(gap)) {
-          this.#start(free, 'prefetch', false, budget.take(free.end - free.start));
+          this.#start(free, 'prefetch', null, budget.take(free.end - free.start));
         }
       }
     }
@@ -290,7 +284,12 @@ export class LazyFile {
     return count;
   }
 
-  #start(range: ByteRange, priority: FetchPriority, edit: boolean, ticket: FetchTicket | null): void {
+  #start(
+    range: ByteRange,
+    priority: FetchPriority,
+    edit: EditCount | null,
+    ticket: FetchTicket | null,
+  ): void {
     const { remote, clock } = this.#around;
     const job: FetchJob = new FetchJob({
       remote,
@@ -330,11 +329,16 @@ export class LazyFile {
   }
 
   /** Called by the Hub client with bytes that are borrowed until what it returns is settled. */
-  #take(offset: number, bytes: Uint8Array, edit: boolean, ticket: FetchTicket | null): MaybePromise<void> {
+  #take(
+    offset: number,
+    bytes: Uint8Array,
+    edit: EditCount | null,
+    ticket: FetchTicket | null,
+  ): MaybePromise<void> {
     if (this.#closed) return undefined;
     const { activity, cache } = this.#around;
     activity.count('downloadedBytes', bytes.length);
-    if (edit) activity.count('editDownloadedBytes', bytes.length);
+    noteEdit(edit, activity, bytes.length);
     ticket?.delivered(bytes.length);
     this.#failure = null;
     const usable = bytes.subarray(0, Math.max(0, this.content.sizeBytes - offset));

@@ -66,6 +66,8 @@ export interface Snapshot {
   readonly sizeBytes: number;
   readonly base: ContentRef | null;
   readonly dirty: readonly ByteRange[];
+  /** Bytes of the base that its reads fetched so far. */
+  readonly baseDownloadedBytes: number;
   /** Fills `target` fully. Base bytes that are not cached are fetched (and counted as edit downloads). */
   read(offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void>;
   /**

@@ -5,6 +5,7 @@ import type { ByteRange, ContentRef } from '../hub/remote-store.ts';
 import { flattenOrigin, originOf } from './cache-origin.ts';
 import type { ContentCache } from './content-cache.ts';
 import { fromDiskError } from './disk-error.ts';
+import type { EditCount } from './fetch-waiter.ts';
 import { FsError } from './fs-error.ts';
 import { readLayers } from './layered-read.ts';
 import type { Snapshot } from './parts.ts';
@@ -76,6 +77,7 @@ class FrozenVersion implements Snapshot {
   readonly #layer: StagedLayer;
   readonly #area: StagingArea;
   readonly #cache: ContentCache;
+  readonly #edit: EditCount = { downloadedBytes: 0 };
   #isSettled = false;
 
   constructor(
@@ -95,10 +97,15 @@ class FrozenVersion implements Snapshot {
     this.#cache = cache;
   }
 
+  get baseDownloadedBytes(): number {
+    return this.#edit.downloadedBytes;
+  }
+
   async read(offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
     if (this.#isSettled || this.#file.isForgotten) throw this.#over();
     const base = this.base === null ? null : this.#area.lazyFile(this.base);
-    const purpose = signal === undefined ? { edit: true } : { edit: true, signal };
+    const edit = this.#edit;
+    const purpose = signal === undefined ? { edit } : { edit, signal };
     try {
       await readLayers([this.#layer], base, offset, target, target.length, purpose);
       await this.#check(offset, target);

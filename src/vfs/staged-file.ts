@@ -11,11 +11,12 @@
 import type { ByteRange, ContentRef } from '../hub/remote-store.ts';
 import type { Log } from '../shared/log.ts';
 import { ExtentMap } from './extents.ts';
+import type { ReadPurpose } from './fetch-waiter.ts';
 import type { MaybePromise } from './file-system.ts';
 import { FsError } from './fs-error.ts';
 import { damageError, noteDamage } from './staged-damage.ts';
 import { readLayers } from './layered-read.ts';
-import type { LazyFile, ReadPurpose } from './lazy-file.ts';
+import type { LazyFile } from './lazy-file.ts';
 import type { ActivitySink, CatalogueDatabase } from './parts.ts';
 import type { StagedLayer } from './staged-layer.ts';
 import type { StagingDisk } from './staging-disk.ts';
@@ -58,7 +59,7 @@ interface Claim {
   readonly ranges: ExtentMap;
 }
 
-const programRead: ReadPurpose = { edit: false };
+const programRead: ReadPurpose = { edit: null };
 
 export class StagedFile {
   readonly ino: number;

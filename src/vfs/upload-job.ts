@@ -60,7 +60,9 @@ async function uploadSnapshot(
   parts.activity.count('uploadedBytes', result.sentBytes);
   parts.activity.count('savedBytes', result.savedBytes);
   if (result.downloadedBytes > 0) parts.activity.count('editDownloadedBytes', result.downloadedBytes);
-  const { content, sentBytes, savedBytes, downloadedBytes } = result;
+  const { content, sentBytes, savedBytes } = result;
+  // The content part counts what it fetches for the mount itself.
+  const downloadedBytes = result.downloadedBytes + snapshot.baseDownloadedBytes;
   const changedBytes = snapshot.dirty.reduce((sum, { start, end }) => sum + end - start, 0);
   return { content, transfer: { changedBytes, sentBytes, savedBytes, downloadedBytes } };
 }

@@ -77,6 +77,24 @@ test('an overwrite in the middle is told per file and per mount: changed, sent, 
   assert.ok(transfer.savedBytes > fileBytes - 600_000, `${transfer.savedBytes} bytes were saved`);
 });
 
+test('what an edit fetches of a file of others is told per file and per mount', async (t) => {
+  const foreign = randomBytes(fileBytes);
+  const { hosts, host, program } = await scene(t, { foreign });
+  const { faults } = hosts.hub;
+  const file = await program.client.walk(program.root, 'foreign');
+  faults.resetCounters();
+  await program.write(file, 3_000_000, Buffer.from('changed'));
+  await program.client.commit(file);
+  await host.flush();
+  const [transfer] = host.activity('UPLOAD').flatMap((event) => event.transfer ?? []);
+  assert.ok(transfer !== undefined && transfer.downloadedBytes > 0);
+  assert.equal(host.fs.counters().editDownloadedBytes, transfer.downloadedBytes);
+  assert.ok(transfer.downloadedBytes < fileBytes / 2, `${transfer.downloadedBytes} bytes were fetched`);
+  const expected = Buffer.from(foreign);
+  expected.write('changed', 3_000_000);
+  assert.ok((await hosts.hub.content.readFile(bucket, 'foreign'))?.equals(expected));
+});
+
 test('a folder of 10,000 files gets another name at once, moves no bytes, and goes on after a kill', async (t) => {
   const block = randomBytes(100);
   const hosts = await HubHosts.open(t);

@@ -53,6 +53,7 @@ export class UploadContentFake implements ContentStore {
       sizeBytes: staged.bytes.length,
       base: this.#base(ino),
       dirty: [{ start: 0, end: staged.bytes.length }],
+      baseDownloadedBytes: 0,
       read: async (offset, target) => {
         await Promise.resolve();
         target.set(staged.bytes.subarray(offset, offset + target.length));
