@@ -2,7 +2,7 @@
 // between two pieces of either body. Knows nothing of retries, tokens or the Hub; `http.ts` adds those.
 
 import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
-import https from 'node:https';
+import type https from 'node:https';
 import type { Bandwidth } from './bandwidth.ts';
 import { abortedError, timeoutError, toHubError } from './hub-errors.ts';
 import { HubError } from './remote-store.ts';
@@ -51,7 +51,14 @@ export interface Pace {
 
 export interface HttpAgents {
   readonly plain: http.Agent;
-  readonly secure: https.Agent;
+  /** Made when first used. */
+  secure(): https.Agent;
+  destroy(): void;
+}
+
+/** Loaded with the first secure request: TLS takes 6 MB, and a host that talks to no Hub needs none. */
+function secureHttp(): typeof https {
+  return process.getBuiltinModule('node:https');
 }
 
 export function createAgents(maxSocketsPerHost: number): HttpAgents {
@@ -61,7 +68,16 @@ export function createAgents(maxSocketsPerHost: number): HttpAgents {
     maxFreeSockets: 16,
     scheduling: 'lifo' as const,
   };
-  return { plain: new http.Agent(options), secure: new https.Agent(options) };
+  const plain = new http.Agent(options);
+  let secure: https.Agent | null = null;
+  return {
+    plain,
+    secure: () => (secure ??= new (secureHttp().Agent)(options)),
+    destroy() {
+      plain.destroy();
+      secure?.destroy();
+    },
+  };
 }
 
 /** A limit on the time without progress; firing destroys the request. */
@@ -168,10 +184,10 @@ export function exchange(
     if (body !== null) headers['Content-Length'] = totalBytes(body);
     let outgoing: http.ClientRequest;
     try {
-      outgoing = (secure ? https : http).request(request.url, {
+      outgoing = (secure ? secureHttp() : http).request(request.url, {
         method: request.method,
         headers,
-        agent: secure ? agents.secure : agents.plain,
+        agent: secure ? agents.secure() : agents.plain,
       });
     } catch (cause) {
       reject(unsendableError(what, cause));

@@ -167,8 +167,7 @@ export class HttpClient {
   /** Aborts everything in flight and closes the sockets. */
   close(): void {
     this.#closing.abort(new HubError('aborted', 'The Hub client was closed', { retryable: true }));
-    this.#agents.plain.destroy();
-    this.#agents.secure.destroy();
+    this.#agents.destroy();
   }
 
   #signalOf(request: HttpRequest): AbortSignal {

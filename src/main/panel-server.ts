@@ -5,8 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
-import type { WebSocket } from 'ws';
+import type { WebSocket, WebSocketServer } from 'ws';
 import type { Handlers } from '../shared/contract.ts';
 import { maxRequestBytes } from '../shared/frames.ts';
 import type { Clock, Log, Timer } from '../shared/log.ts';
@@ -64,12 +63,8 @@ class RunningServer implements PanelServer {
   readonly #access: PanelAccess;
   readonly #files: ReadonlyMap<string, PanelFile>;
   readonly #options: PanelServerOptions;
-  readonly #sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: maxRequestBytes,
-    perMessageDeflate: false,
-    clientTracking: false,
-  });
+  /** Loaded with the first panel that connects: most hosts show none, and it takes 5 MB. */
+  #sockets: Promise<WebSocketServer> | null = null;
   readonly #open = new Map<WebSocket, { alive: boolean }>();
   #heartbeat: Timer;
   #handlers: Handlers | null = null;
@@ -106,7 +101,6 @@ class RunningServer implements PanelServer {
       this.#heartbeat.cancel();
       for (const socket of this.#open.keys()) socket.close(1001, 'the host ends');
       for (const socket of this.#open.keys()) socket.terminate();
-      this.#sockets.close();
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
     });
@@ -167,14 +161,19 @@ class RunningServer implements PanelServer {
       request.url === socketPath &&
       this.#access.isOwnOrigin(headers.origin, headers.host) &&
       this.#access.hasSession(headers.cookie);
-    const handlers = this.#handlers;
-    if (!allowed || handlers === null || this.#open.size >= maxSockets || this.#closing !== null) {
-      socket.end(
-        `HTTP/1.1 ${allowed ? '503 Service Unavailable' : '403 Forbidden'}\r\nConnection: close\r\n\r\n`,
-      );
+    if (!allowed) {
+      refuseUpgrade(socket, '403 Forbidden');
       return;
     }
-    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#connect(webSocket, handlers));
+    this.#sockets ??= loadSockets();
+    void this.#sockets.then((sockets) => {
+      const handlers = this.#handlers;
+      if (handlers === null || this.#open.size >= maxSockets || this.#closing !== null) {
+        refuseUpgrade(socket, '503 Service Unavailable');
+        return;
+      }
+      sockets.handleUpgrade(request, socket, head, (webSocket) => this.#connect(webSocket, handlers));
+    });
   }
 
   #connect(socket: WebSocket, handlers: Handlers): void {
@@ -236,6 +235,20 @@ function pagePolicy(host: string, nonce: string): string {
     "form-action 'none'",
     "frame-ancestors 'none'",
   ].join('; ');
+}
+
+async function loadSockets(): Promise<WebSocketServer> {
+  const { WebSocketServer } = await import('ws');
+  return new WebSocketServer({
+    noServer: true,
+    maxPayload: maxRequestBytes,
+    perMessageDeflate: false,
+    clientTracking: false,
+  });
+}
+
+function refuseUpgrade(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`);
 }
 
 function refuse(response: ServerResponse, status: number, text: string): void {
