@@ -11,6 +11,7 @@ import { endChild } from './child.ts';
 import type { HubAddress } from './hub-child.ts';
 
 const program = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
+const codeCacheDir = fileURLToPath(new URL('../node_modules/.cache/code', import.meta.url));
 
 export interface HostOptions {
   readonly settings?: Partial<Settings>;
@@ -42,8 +43,9 @@ export class HostProcess {
       HF_HOME: join(dir, 'hf'),
       HF_ENDPOINT: hub.endpoint,
       HF_TOKEN: hub.token,
-      // As the launcher sets it.
+      // As the launcher sets them.
       UV_THREADPOOL_SIZE: '16',
+      NODE_COMPILE_CACHE: codeCacheDir,
       ...options.env,
     };
   }
