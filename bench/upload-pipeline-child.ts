@@ -50,11 +50,10 @@ async function encodeHere(data: Buffer): Promise<void> {
     // The copy stands for what an upload reads from the disk.
     const block = pool.buffers.take(blockBytes);
     block.set(data.subarray(at, at + blockBytes));
-    const target = pool.buffers.take(2 * blockBytes);
     const { sizes } = await codec.push(block, at + blockBytes >= data.length);
-    await codec.encode(new Uint8Array(sizes.length).fill(1), target);
-    pool.buffers.give(block);
-    pool.buffers.give(target);
+    const wanted = new Uint8Array(sizes.length).fill(1);
+    const { target, blocks } = await codec.encode(wanted, pool.buffers.take(2 * blockBytes), 0);
+    for (const buffer of [target, ...blocks]) pool.buffers.give(buffer);
     for (const size of sizes) plainBytes += size;
   }
   codec.close();

@@ -1,14 +1,14 @@
-// What the codec pool and its workers say to one another. Data only; blocks and targets are views of shared memory, so
-// that nothing large is copied.
+// What the codec pool and its workers say to one another. Data only; buffers are transferred, not copied.
 
-import type { ChunkedBlock } from './codec-stream.ts';
+import type { ChunkedBlock, EncodedRun } from './codec-stream.ts';
+import type { UploadBuffer } from './upload-buffers.ts';
 
 export type CodecRequest =
   | {
       readonly type: 'push';
       readonly job: number;
       readonly stream: number;
-      readonly block: Uint8Array;
+      readonly block: UploadBuffer;
       readonly last: boolean;
     }
   | {
@@ -16,11 +16,12 @@ export type CodecRequest =
       readonly job: number;
       readonly stream: number;
       readonly wanted: Uint8Array;
-      readonly target: Uint8Array;
+      readonly target: UploadBuffer;
+      readonly at: number;
     }
   | { readonly type: 'close'; readonly stream: number };
 
 export type CodecReply =
   | { readonly type: 'pushed'; readonly job: number; readonly block: ChunkedBlock }
-  | { readonly type: 'encoded'; readonly job: number; readonly lengths: Uint32Array }
+  | { readonly type: 'encoded'; readonly job: number; readonly run: EncodedRun }
   | { readonly type: 'failed'; readonly job: number; readonly message: string };

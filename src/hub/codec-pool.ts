@@ -4,24 +4,27 @@
 
 import { Worker } from 'node:worker_threads';
 import type { CodecReply, CodecRequest } from './codec-messages.ts';
-import { CodecStream, type ChunkedBlock } from './codec-stream.ts';
+import { CodecStream, type ChunkedBlock, type EncodedRun } from './codec-stream.ts';
 import { HubError } from './remote-store.ts';
-import { SharedBuffers } from './shared-buffers.ts';
 import type { HubClock, HubTimer } from './surroundings.ts';
+import { UploadBuffers, type UploadBuffer } from './upload-buffers.ts';
 
 /** One upload's way through the codecs. Calls are answered in order; at most a few should be under way. */
 export interface UploadCodec {
-  /** `block`, of the pool's `buffers`, must stay as it is until `encode` has resolved the chunks in it. */
-  push(block: Uint8Array, last: boolean): Promise<ChunkedBlock>;
-  /** Encodes those of the oldest chunks that are marked non-zero into `target`, of the pool's `buffers`; see `CodecStream`. */
-  encode(wanted: Uint8Array, target: Uint8Array): Promise<Uint32Array>;
+  /** Takes the block's buffer over, until `encode` gives it back. */
+  push(block: UploadBuffer, last: boolean): Promise<ChunkedBlock>;
+  /**
+   * Encodes those of the oldest chunks that are marked non-zero into `target` from `at`, and gives it back with the blocks that
+   * are done with; see `CodecStream`. Until then neither may be touched, and a failure keeps them.
+   */
+  encode(wanted: Uint8Array, target: UploadBuffer, at: number): Promise<EncodedRun>;
   /** Frees what is held. Idempotent. */
   close(): void;
 }
 
 export interface CodecPool {
-  /** Memory that all threads reach. What lies idle in it is let go after a while. */
-  readonly buffers: SharedBuffers;
+  /** For blocks and targets. */
+  readonly buffers: UploadBuffers;
   /** `expectedBytes` is about how much will be pushed; little is not worth a thread. */
   open(expectedBytes: number): UploadCodec;
   close(): Promise<void>;
@@ -36,7 +39,7 @@ const workerFile = import.meta.url.endsWith('.ts') ? './codec-worker.ts' : './co
 
 interface Job {
   resolvePush?: (block: ChunkedBlock) => void;
-  resolveEncode?: (lengths: Uint32Array) => void;
+  resolveEncode?: (run: EncodedRun) => void;
   reject: (error: HubError) => void;
 }
 
@@ -60,7 +63,7 @@ class CodecThread {
     return this.#failure !== null;
   }
 
-  send(request: CodecRequest, job: Job | null): void {
+  send(request: CodecRequest, job: Job | null, transfer: readonly ArrayBuffer[]): void {
     if (this.#failure !== null) {
       job?.reject(this.#failure);
       return;
@@ -68,7 +71,13 @@ class CodecThread {
     if (job !== null && request.type !== 'close') this.#jobs.set(request.job, job);
     // While work is under way the process must stay: an upload may be all that is left to do.
     if (this.#jobs.size > 0) this.#worker.ref();
-    this.#worker.postMessage(request);
+    try {
+      this.#worker.postMessage(request, [...transfer]);
+    } catch (cause) {
+      // A buffer that was given away before: a mistake of the caller, which must not wait for ever.
+      if (request.type !== 'close')
+        this.#settle({ type: 'failed', job: request.job, message: String(cause) });
+    }
   }
 
   async end(): Promise<void> {
@@ -81,7 +90,7 @@ class CodecThread {
     this.#jobs.delete(reply.job);
     if (this.#jobs.size === 0) this.#worker.unref();
     if (reply.type === 'pushed') job?.resolvePush?.(reply.block);
-    else if (reply.type === 'encoded') job?.resolveEncode?.(reply.lengths);
+    else if (reply.type === 'encoded') job?.resolveEncode?.(reply.run);
     else job?.reject(codecError(reply.message, null));
   }
 
@@ -99,7 +108,7 @@ function codecError(reason: string, cause: unknown): HubError {
 }
 
 class ThreadPool implements CodecPool {
-  readonly buffers: SharedBuffers;
+  readonly buffers: UploadBuffers;
   readonly #threads = new Set<CodecThread>();
   readonly #maxThreads: number;
   readonly #clock: HubClock;
@@ -108,7 +117,7 @@ class ThreadPool implements CodecPool {
   #closed = false;
 
   constructor(maxThreads: number, clock: HubClock) {
-    this.buffers = new SharedBuffers(idleBufferBytes, clock);
+    this.buffers = new UploadBuffers(idleBufferBytes, clock);
     this.#maxThreads = maxThreads;
     this.#clock = clock;
   }
@@ -122,20 +131,18 @@ class ThreadPool implements CodecPool {
     return {
       push: (block, last) =>
         new Promise((resolvePush, reject) => {
-          requireShared(block);
           const request = { type: 'push', job: this.#nextNumber(), stream, block, last } as const;
-          thread.send(request, { resolvePush, reject });
+          thread.send(request, { resolvePush, reject }, [block.buffer]);
         }),
-      encode: (wanted, target) =>
+      encode: (wanted, target, at) =>
         new Promise((resolveEncode, reject) => {
-          requireShared(target);
-          const request = { type: 'encode', job: this.#nextNumber(), stream, wanted, target } as const;
-          thread.send(request, { resolveEncode, reject });
+          const request = { type: 'encode', job: this.#nextNumber(), stream, wanted, target, at } as const;
+          thread.send(request, { resolveEncode, reject }, [target.buffer]);
         }),
       close: () => {
         if (!open) return;
         open = false;
-        thread.send({ type: 'close', stream }, null);
+        thread.send({ type: 'close', stream }, null, []);
         thread.streams -= 1;
         this.#armIdle();
       },
@@ -177,11 +184,6 @@ class ThreadPool implements CodecPool {
   }
 }
 
-/** A view of other memory would be copied, and what the thread writes would be lost. */
-function requireShared(view: Uint8Array): void {
-  if (!(view.buffer instanceof SharedArrayBuffer)) throw new TypeError('Not a buffer of the codec pool');
-}
-
 /** `maxThreads` at least 1. */
 export function createCodecPool(maxThreads: number, clock: HubClock): CodecPool {
   return new ThreadPool(maxThreads, clock);
@@ -189,7 +191,7 @@ export function createCodecPool(maxThreads: number, clock: HubClock): CodecPool 
 
 /** Codecs on the calling thread, for tests. */
 export function createInlineCodec(clock: HubClock): CodecPool {
-  const buffers = new SharedBuffers(idleBufferBytes, clock);
+  const buffers = new UploadBuffers(idleBufferBytes, clock);
   return {
     buffers,
     open: openInline,
@@ -204,7 +206,7 @@ function openInline(): UploadCodec {
   const stream = new CodecStream();
   return {
     push: (block, last) => Promise.resolve().then(() => stream.push(block, last)),
-    encode: (wanted, target) => Promise.resolve().then(() => stream.encode(wanted, target)),
+    encode: (wanted, target, at) => Promise.resolve().then(() => stream.encode(wanted, target, at)),
     close: () => undefined,
   };
 }

@@ -13,12 +13,19 @@ function streamOf(number: number): CodecStream {
   return stream;
 }
 
-function answer(request: Exclude<CodecRequest, { type: 'close' }>): CodecReply {
+function answer(request: Exclude<CodecRequest, { type: 'close' }>): {
+  reply: CodecReply;
+  transfer: ArrayBuffer[];
+} {
   const stream = streamOf(request.stream);
   const { job } = request;
-  if (request.type === 'push')
-    return { type: 'pushed', job, block: stream.push(request.block, request.last) };
-  return { type: 'encoded', job, lengths: stream.encode(request.wanted, request.target) };
+  if (request.type === 'push') {
+    const block = stream.push(request.block, request.last);
+    return { reply: { type: 'pushed', job, block }, transfer: [] };
+  }
+  const run = stream.encode(request.wanted, request.target, request.at);
+  const transfer = [run.target, ...run.blocks].map((buffer) => buffer.buffer);
+  return { reply: { type: 'encoded', job, run }, transfer };
 }
 
 const port = parentPort;
@@ -28,7 +35,8 @@ port?.on('message', (request: CodecRequest) => {
     return;
   }
   try {
-    port.postMessage(answer(request));
+    const { reply, transfer } = answer(request);
+    port.postMessage(reply, transfer);
   } catch (error) {
     const message = error instanceof Error ? error.message : 'unknown cause';
     port.postMessage({ type: 'failed', job: request.job, message } satisfies CodecReply);

@@ -4,11 +4,11 @@
 
 import { hashSizeBytes } from '../xet/hash.ts';
 import type { UploadCodec } from './codec-pool.ts';
-import type { ChunkedBlock } from './codec-stream.ts';
+import type { ChunkedBlock, EncodedRun } from './codec-stream.ts';
 import type { Deduplicator } from './dedup.ts';
 import type { ChunkPiece, ChunkPlace, FilePiece } from './file-pieces.ts';
 import type { UploadContent } from './remote-store.ts';
-import type { SharedBuffers } from './shared-buffers.ts';
+import type { UploadBuffer, UploadBuffers } from './upload-buffers.ts';
 import type { XorbUploads } from './xorb-uploads.ts';
 
 const blockBytes = 1024 * 1024;
@@ -16,7 +16,6 @@ const blockBytes = 1024 * 1024;
 const resyncBlockBytes = 128 * 1024;
 /** Blocks between reader and xorbs. */
 const maxBlocksUnderWay = 3;
-const noBytes = new Uint8Array(new SharedArrayBuffer(0));
 /** Equal chunks are recognised over some 6 GiB of one upload. */
 const maxOwnChunks = 100_000;
 
@@ -25,7 +24,7 @@ export interface RegionContext {
   readonly dedup: Deduplicator;
   readonly uploads: XorbUploads;
   /** Those of the codec. */
-  readonly buffers: SharedBuffers;
+  readonly buffers: UploadBuffers;
   readonly signal: AbortSignal;
   /** Bytes of a chunk that need not be sent. */
   readonly onSaved: (bytes: number) => void;
@@ -59,17 +58,13 @@ export class RegionChunker {
       while (readAt < content.sizeBytes && state.stoppedAt === null && !state.failed) {
         const changed = isChanged(readAt);
         const length = Math.min(changed ? blockBytes : resyncBlockBytes, content.sizeBytes - readAt);
-        const buffer = buffers.take(blockBytes);
-        const block = buffer.subarray(0, length);
+        const block = buffers.take(blockBytes).subarray(0, length);
         await content.read(readAt, block, signal);
         signal.throwIfAborted();
         readAt += length;
         const pushed = codec.push(block, readAt === content.sizeBytes);
         const before = tail;
-        tail = before.then(async () => {
-          await this.#take(codec, await pushed, list, state, fits);
-          buffers.give(buffer);
-        });
+        tail = before.then(async () => this.#take(codec, await pushed, list, state, fits));
         // The loop awaits it; this keeps an early failure from counting as unhandled.
         tail.catch(() => (state.failed = true));
         pushed.catch(() => (state.failed = true));
@@ -109,14 +104,17 @@ export class RegionChunker {
       state.at += sizeBytes;
       if (fits(state.at)) state.stoppedAt = state.at;
     }
+    const { buffers, uploads } = this.#context;
+    const encode = async (target: UploadBuffer, at: number): Promise<EncodedRun> => {
+      const run = await codec.encode(wanted, target, at);
+      for (const buffer of run.blocks) buffers.give(buffer);
+      return run;
+    };
     if (toSend.length === 0) {
-      await codec.encode(wanted, noBytes);
+      await encode(new Uint8Array(0), 0);
       return;
     }
-    const places = await this.#context.uploads.add({
-      chunks: toSend,
-      encode: (target) => codec.encode(wanted, target),
-    });
+    const places = await uploads.add({ chunks: toSend, encode });
     toSend.forEach((chunk, i) => Object.assign(chunk.place, places[i]));
   }
 

@@ -7,9 +7,10 @@ import { xorbHash, type ChunkInfo } from '../xet/hash.ts';
 import type { ShardXorb } from '../xet/shard.ts';
 import { chunkHeaderBytes, xorbMaxChunks } from '../xet/xorb.ts';
 import type { CasClient } from './cas-client.ts';
+import type { EncodedRun } from './codec-stream.ts';
 import type { ConnectionBudget } from './connection-budget.ts';
 import { HubError } from './remote-store.ts';
-import { largestBufferBytes, type SharedBuffers } from './shared-buffers.ts';
+import { largestBufferBytes, type UploadBuffer, type UploadBuffers } from './upload-buffers.ts';
 
 /** `hash` is set when the xorb is sealed. */
 export interface XorbReference {
@@ -22,11 +23,11 @@ export interface XorbPlace {
 }
 
 /** What is encoded at once: chunks that are to lie in one xorb. */
-export interface EncodedRun {
+export interface ChunkRun {
   /** Plain bytes and hash of each. */
   readonly chunks: readonly ChunkInfo[];
-  /** Encodes them into `target`, which has room for all of them uncompressed; resolves with the length of each. */
-  readonly encode: (target: Uint8Array) => Promise<Uint32Array>;
+  /** Encodes them into `target` from `at`, where there is room for all of them uncompressed. */
+  readonly encode: (target: UploadBuffer, at: number) => Promise<EncodedRun>;
 }
 
 /**
@@ -38,7 +39,7 @@ const xorbBufferBytes = largestBufferBytes;
 export interface XorbUploadParts {
   readonly cas: CasClient;
   readonly budget: ConnectionBudget;
-  readonly buffers: SharedBuffers;
+  readonly buffers: UploadBuffers;
   readonly signal: AbortSignal;
   /** Bytes that will be encoded, more or less. */
   readonly expectedBytes: number;
@@ -54,7 +55,7 @@ function bufferBytesFor(plainBytes: number): number {
 export class XorbUploads {
   readonly #parts: XorbUploadParts;
   #reference: XorbReference = { hash: null };
-  #buffer: Uint8Array | null = null;
+  #buffer: UploadBuffer | null = null;
   #usedBytes = 0;
   #chunks: ChunkInfo[] = [];
   readonly #sending = new Set<Promise<void>>();
@@ -66,7 +67,7 @@ export class XorbUploads {
   }
 
   /** Adds a run of at most a few MiB. Waits while too many xorbs are under way. Calls must not overlap. */
-  async add(run: EncodedRun): Promise<XorbPlace[]> {
+  async add(run: ChunkRun): Promise<XorbPlace[]> {
     const { chunks } = run;
     const worstBytes = chunks.reduce((sum, chunk) => sum + chunkHeaderBytes + chunk.sizeBytes, 0);
     const isFull =
@@ -75,8 +76,10 @@ export class XorbUploads {
         this.#chunks.length + chunks.length > xorbMaxChunks);
     if (isFull) await this.#seal();
     const size = Math.max(worstBytes, bufferBytesFor(this.#parts.expectedBytes));
-    this.#buffer ??= this.#parts.buffers.take(size);
-    const lengths = await run.encode(this.#buffer.subarray(this.#usedBytes, this.#usedBytes + worstBytes));
+    const buffer = this.#buffer ?? this.#parts.buffers.take(size);
+    this.#buffer = null;
+    const { lengths, target } = await run.encode(buffer, this.#usedBytes);
+    this.#buffer = target;
     const first = this.#chunks.length;
     for (const length of lengths) this.#usedBytes += length;
     this.#chunks.push(...chunks);

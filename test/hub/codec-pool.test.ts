@@ -7,7 +7,7 @@ import {
   type UploadCodec,
 } from '../../src/hub/codec-pool.ts';
 import { HubError } from '../../src/hub/remote-store.ts';
-import { SharedBuffers } from '../../src/hub/shared-buffers.ts';
+import { UploadBuffers, type UploadBuffer } from '../../src/hub/upload-buffers.ts';
 import { decodeChunks } from '../../src/xet/xorb.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
 import { noiseBytes, textBytes } from '../xet/xet-samples.ts';
@@ -23,28 +23,28 @@ async function run(
   let hashes = '';
   for (let at = 0; at < data.length; at += 500_000) {
     const piece = data.subarray(at, at + 500_000);
-    const buffer = shared(pool, piece);
-    const block = await codec.push(buffer.subarray(0, piece.length), at + 500_000 >= data.length);
+    const block = await codec.push(filled(pool, piece), at + 500_000 >= data.length);
     hashes += Buffer.from(block.hashes).toString('hex');
-    const target = pool.buffers.take(900_000);
-    const lengths = await codec.encode(new Uint8Array(block.sizes.length).fill(1), target);
-    assert.equal(lengths.length, block.sizes.length);
-    const bytes = target.subarray(
-      0,
-      lengths.reduce((sum, length) => sum + length, 0),
+    const gap = 1000;
+    const run = await codec.encode(
+      new Uint8Array(block.sizes.length).fill(1),
+      pool.buffers.take(900_000),
+      gap,
     );
-    decodeChunks(bytes, (_, plain) => parts.push(Buffer.from(plain)));
-    pool.buffers.give(buffer);
-    pool.buffers.give(target);
+    assert.equal(run.lengths.length, block.sizes.length);
+    const encodedBytes = run.lengths.reduce((sum, length) => sum + length, 0);
+    decodeChunks(run.target.subarray(gap, gap + encodedBytes), (_, plain) => parts.push(Buffer.from(plain)));
+    for (const buffer of [run.target, ...run.blocks]) pool.buffers.give(buffer);
+    assert.equal(run.blocks.length, 1);
   }
   codec.close();
   return { hashes, plain: Buffer.concat(parts) };
 }
 
-function shared(pool: CodecPool, data: Uint8Array): Uint8Array {
+function filled(pool: CodecPool, data: Uint8Array): UploadBuffer {
   const buffer = pool.buffers.take(data.length);
   buffer.set(data);
-  return buffer;
+  return buffer.subarray(0, data.length);
 }
 
 describe('the codec pool', () => {
@@ -65,9 +65,9 @@ describe('the codec pool', () => {
 
   test('encodes only what is wanted', async () => {
     const codec = createInlineCodec(new ManualClock()).open(much);
-    const { sizes } = await codec.push(noiseBytes(1_000_000), true);
+    const { sizes } = await codec.push(new Uint8Array(noiseBytes(1_000_000)), true);
     const wanted = Uint8Array.from(sizes, (_, i) => (i === 1 || i === 3 ? 1 : 0));
-    const lengths = await codec.encode(wanted, new Uint8Array(300_000));
+    const { lengths } = await codec.encode(wanted, new Uint8Array(300_000), 0);
     assert.deepEqual([...lengths], [(sizes[1] as number) + 8, (sizes[3] as number) + 8]);
     codec.close();
   });
@@ -76,7 +76,7 @@ describe('the codec pool', () => {
     const clock = new ManualClock();
     const pool = createCodecPool(1, clock);
     const first = pool.open(much);
-    await first.push(shared(pool, noiseBytes(300_000)), true);
+    await first.push(filled(pool, noiseBytes(300_000)), true);
     assert.equal(clock.pendingTimers, 0, 'nothing ends under work');
     first.close();
     assert.equal(clock.pendingTimers, 1);
@@ -86,26 +86,46 @@ describe('the codec pool', () => {
     await pool.close();
   });
 
-  test('memory that the threads do not reach is refused', async () => {
+  test('a buffer that was given away before fails instead of hanging', async () => {
     const pool = createCodecPool(1, new ManualClock());
     const codec = pool.open(much);
-    await assert.rejects(codec.push(new Uint8Array(1000), true), TypeError);
-    await codec.push(shared(pool, noiseBytes(1000)), true);
-    await assert.rejects(codec.encode(Uint8Array.of(1), new Uint8Array(2000)), TypeError);
+    const block = filled(pool, noiseBytes(200_000));
+    await codec.push(block, false);
+    await assert.rejects(codec.push(block, true), HubError);
+    const target = pool.buffers.take(900_000);
+    const run = await codec.encode(Uint8Array.of(1), target, 0);
+    assert.equal(target.length, 0);
+    assert.ok(run.target.length >= 900_000);
+    await assert.rejects(codec.encode(Uint8Array.of(1), target, 0), HubError);
     codec.close();
     await pool.close();
+  });
+
+  test('a block comes back once its last chunk is resolved', async () => {
+    const codec = createInlineCodec(new ManualClock()).open(much);
+    const first = await codec.push(new Uint8Array(noiseBytes(600_000)), false);
+    const second = await codec.push(new Uint8Array(noiseBytes(400_000, 2)), true);
+    const target = new Uint8Array(1_100_000);
+    const count = first.sizes.length;
+    const some = await codec.encode(new Uint8Array(count - 1).fill(1), target, 0);
+    assert.equal(some.blocks.length, 0);
+    const one = await codec.encode(new Uint8Array(2), target, 0);
+    assert.deepEqual(
+      one.blocks.map((block) => block.length),
+      [600_000],
+    );
+    const rest = await codec.encode(new Uint8Array(second.sizes.length - 1), target, 0);
+    assert.equal(rest.blocks.length, 1);
+    assert.equal(rest.lengths.length, 0);
+    codec.close();
   });
 
   test('too little room for the encoded chunks fails instead of writing beside it', async () => {
     const pool = createCodecPool(1, new ManualClock());
     const codec = pool.open(much);
-    const { sizes } = await codec.push(shared(pool, noiseBytes(300_000)), true);
-    const target = pool.buffers.take(1_000_000);
-    await assert.rejects(
-      codec.encode(new Uint8Array(sizes.length).fill(1), target.subarray(0, 300_000)),
-      HubError,
-    );
-    assert.ok(target.every((byte) => byte === 0));
+    const { sizes } = await codec.push(filled(pool, noiseBytes(300_000)), true);
+    const wanted = new Uint8Array(sizes.length).fill(1);
+    await assert.rejects(codec.encode(wanted, new Uint8Array(300_000), 0), HubError);
     codec.close();
     await pool.close();
   });
@@ -113,7 +133,7 @@ describe('the codec pool', () => {
   test('closing it fails what is under way, and nothing can be opened', async () => {
     const pool = createCodecPool(1, new ManualClock());
     const codec = pool.open(much);
-    const pending = codec.push(shared(pool, noiseBytes(4_000_000)), true);
+    const pending = codec.push(filled(pool, noiseBytes(4_000_000)), true);
     const outcome = assert.rejects(pending, (error) => error instanceof HubError && error.retryable);
     await pool.close();
     await outcome;
@@ -122,10 +142,10 @@ describe('the codec pool', () => {
   });
 });
 
-describe('shared buffers', () => {
+describe('upload buffers', () => {
   test('are used again, and bounded while idle', () => {
     const clock = new ManualClock();
-    const buffers = new SharedBuffers(20 * 1024 * 1024, clock);
+    const buffers = new UploadBuffers(20 * 1024 * 1024, clock);
     const small = buffers.take(1000);
     assert.equal(small.length, 1024 * 1024);
     const large = buffers.take(16 * 1024 * 1024);
@@ -143,7 +163,7 @@ describe('shared buffers', () => {
 
   test('are let go after a while without use', () => {
     const clock = new ManualClock();
-    const buffers = new SharedBuffers(20 * 1024 * 1024, clock);
+    const buffers = new UploadBuffers(20 * 1024 * 1024, clock);
     buffers.give(buffers.take(1));
     clock.advance(9000);
     buffers.give(buffers.take(1));

@@ -1,20 +1,24 @@
-// Buffers in shared memory that the serving thread and the codec threads fill and read in turn, kept for the next use: fresh
-// memory costs more processor time than storing noise in it. Used by the codec pool and by uploads.
+// Buffers that wander between the serving thread and the codec threads, kept for the next use: fresh memory costs more
+// processor time than storing noise in it. They are transferred, not shared, since JavaScript copies to and from shared memory
+// byte by byte unless both sides are aligned alike. Used by the codec pool and by uploads.
 
 import type { HubClock, HubTimer } from './surroundings.ts';
 
 /** Sizes that are kept; what is asked for is rounded up to one of them. */
 const keptSizes = [1024 * 1024, 4 * 1024 * 1024, 16 * 1024 * 1024] as const;
 
+/** Whole: it begins where its memory begins. */
+export type UploadBuffer = Uint8Array<ArrayBuffer>;
+
 export const largestBufferBytes = 16 * 1024 * 1024;
 
 const idleMs = 10_000;
 
-export class SharedBuffers {
+export class UploadBuffers {
   readonly #limitBytes: number;
   readonly #clock: HubClock;
   #idle: HubTimer | null = null;
-  readonly #free: Uint8Array[] = [];
+  readonly #free: UploadBuffer[] = [];
   #freeBytes = 0;
 
   /** `limitBytes` bounds what lies idle; after ten seconds without use all of it is let go. */
@@ -29,19 +33,19 @@ export class SharedBuffers {
   }
 
   /** At least `sizeBytes`, at most `largestBufferBytes`; what it holds is left over from its last use. */
-  take(sizeBytes: number): Uint8Array {
+  take(sizeBytes: number): UploadBuffer {
     const size = keptSizes.find((kept) => kept >= sizeBytes);
-    if (size === undefined) throw new RangeError(`No shared buffer has ${sizeBytes} bytes`);
+    if (size === undefined) throw new RangeError(`No upload buffer has ${sizeBytes} bytes`);
     this.#idle?.cancel();
     this.#idle = null;
     const found = this.#free.findIndex((buffer) => buffer.length === size);
-    if (found === -1) return new Uint8Array(new SharedArrayBuffer(size));
+    if (found === -1) return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
     this.#freeBytes -= size;
-    return this.#free.splice(found, 1)[0] as Uint8Array;
+    return this.#free.splice(found, 1)[0] as UploadBuffer;
   }
 
   /** Takes back all of a buffer. Nobody may use it any more: if that is doubtful, it is left to the garbage collector instead. */
-  give(buffer: Uint8Array): void {
+  give(buffer: UploadBuffer): void {
     if (this.#freeBytes + buffer.length > this.#limitBytes) return;
     this.#free.push(buffer);
     this.#freeBytes += buffer.length;
