@@ -49,10 +49,9 @@ export function publishWords(env = process.env) {
 
 /** The native parts of both processors, which npm would not install together; a universal macOS app needs them. */
 export function universalParts() {
-  return ['lz4-napi', '@napi-rs/blake-hash'].flatMap((name) => {
-    const manifest = JSON.parse(readFileSync(join(rootDir, 'node_modules', name, 'package.json'), 'utf8'));
-    return Object.entries(manifest.optionalDependencies)
-      .filter(([part]) => /-darwin-(x64|arm64)$/.test(part))
-      .map(([part, version]) => `${part}@${version}`);
-  });
+  const path = join(rootDir, 'node_modules', '@napi-rs', 'blake-hash', 'package.json');
+  const manifest = JSON.parse(readFileSync(path, 'utf8'));
+  return Object.entries(manifest.optionalDependencies)
+    .filter(([part]) => /-darwin-(x64|arm64)$/.test(part))
+    .map(([part, version]) => `${part}@${version}`);
 }
