@@ -11,12 +11,13 @@ import type { BenchGroup } from './row.ts';
 import { runGroup, type GroupResult } from './runner.ts';
 
 const usage =
-  'Usage: npm run bench [-- --rows PATTERN] [--runs N] [--json FILE] [--quick] [--profile DIR] [--list]\n' +
+  'Usage: npm run bench [-- --rows PATTERN] [--runs N] [--json FILE] [--quick] [--profile DIR] [--without LIST] [--list]\n' +
   '  --rows PATTERN  only groups whose name matches this regular expression\n' +
   '  --runs N        counted runs of each group, 7 by default\n' +
   '  --json FILE     every figure of every run\n' +
   '  --quick         small files and 2 runs: shows that everything works\n' +
   '  --profile DIR   CPU profiles of the host’s threads\n' +
+  '  --without LIST  subjects to leave out, such as ganesha\n' +
   '  --list          names of the groups\n';
 
 interface Arguments {
@@ -26,6 +27,7 @@ interface Arguments {
   readonly jsonPath: string | null;
   readonly isQuick: boolean;
   readonly profileDir: string | null;
+  readonly without: readonly string[];
 }
 
 function readArguments(args: readonly string[]): Arguments {
@@ -37,6 +39,7 @@ function readArguments(args: readonly string[]): Arguments {
       json: { type: 'string' },
       quick: { type: 'boolean', default: false },
       profile: { type: 'string' },
+      without: { type: 'string', default: '' },
       list: { type: 'boolean', default: false },
     },
   });
@@ -53,10 +56,11 @@ function readArguments(args: readonly string[]): Arguments {
     jsonPath: values.json ?? null,
     isQuick: values.quick,
     profileDir,
+    without: values.without.split(','),
   };
 }
 
-async function bench({ chosen, runs, jsonPath, isQuick, profileDir }: Arguments): Promise<number> {
+async function bench({ chosen, runs, jsonPath, isQuick, profileDir, without }: Arguments): Promise<number> {
   const machine = describeMachine();
   const startedAt = new Date().toISOString();
   const loadBefore = load();
@@ -66,7 +70,7 @@ async function bench({ chosen, runs, jsonPath, isQuick, profileDir }: Arguments)
     const progress = (text: string): void => {
       if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${text}`);
     };
-    const result = await runGroup(group, { runs, isQuick, profileDir, progress });
+    const result = await runGroup(group, { runs, isQuick, profileDir, without, progress });
     if (process.stderr.isTTY) process.stderr.write('\r\u001B[K');
     process.stdout.write(describeGroup(result));
     results.push(result);
@@ -78,6 +82,7 @@ async function bench({ chosen, runs, jsonPath, isQuick, profileDir }: Arguments)
 }
 
 async function main(): Promise<number> {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   let options: Arguments;
   try {
     options = readArguments(process.argv.slice(2));

@@ -23,7 +23,6 @@ export interface BenchChild {
 }
 
 export interface ChildOptions {
-  /** Prepended to the command, such as `taskset -c 1`; empty: none. */
   readonly nodeFlags?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
 }

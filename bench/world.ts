@@ -1,7 +1,7 @@
 // What rows are given: folders that are removed afterwards, processes that are ended, the embedded Hub and the real host each in its own
 // process. One world per bench; whatever it started is ended by `close`.
 
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,17 +24,22 @@ export interface WorldOptions {
   readonly isQuick: boolean;
   /** Where each host leaves CPU profiles of its threads when it ends; null: it takes none. */
   readonly profileDir: string | null;
+  /** Subjects that shall not be measured. */
+  readonly without: readonly string[];
 }
 
 export class BenchWorld {
   readonly isQuick: boolean;
+  readonly without: readonly string[];
   readonly #profileDir: string | null;
   readonly #folders: string[] = [];
   readonly #running = new Set<{ close(): Promise<void> }>();
 
   constructor(options: WorldOptions) {
     this.isQuick = options.isQuick;
+    this.without = options.without;
     this.#profileDir = options.profileDir;
+    process.once('exit', this.#onExit);
   }
 
   /** `full` in a real bench, `quick` in a quick one. */
@@ -87,10 +92,17 @@ export class BenchWorld {
     return running;
   }
 
+  /** The process ends before `close`, by a signal: nothing is left behind, also not in memory. */
+  readonly #onExit = (): void => {
+    for (const running of this.#running) void running.close();
+    for (const folder of this.#folders) rmSync(folder, { recursive: true, force: true });
+  };
+
   /** Ends all that runs, newest first, and removes the folders. */
   async close(): Promise<void> {
     for (const running of [...this.#running].reverse()) await running.close();
     this.#running.clear();
+    process.off('exit', this.#onExit);
     for (const folder of this.#folders.splice(0)) await rm(folder, { recursive: true, force: true });
   }
 }
