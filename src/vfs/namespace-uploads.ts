@@ -190,6 +190,15 @@ export class UploadNames implements NamespaceForUploads, InodeContentView {
     tree.afterCommit(() => this.#relist(lost));
   }
 
+  noteArrived(path: string, key: string): boolean {
+    const { tree } = this.#context;
+    const entry = this.#fileAt(path);
+    if (entry === -1 || tree.isLocalOnly(entry) || !isFile(this.#context, tree.index.inodeOf(entry)))
+      return false;
+    tree.setExpectKey(entry, key);
+    return true;
+  }
+
   noteSent(paths: readonly string[]): void {
     for (const path of paths) {
       const segments = path.split('/');

@@ -146,6 +146,11 @@ export interface NamespaceForUploads {
    * had one. Calls `ContentStore.forget` itself. Inside the caller's transaction.
    */
   noteDiscarded(ino: number): void;
+  /**
+   * The Hub holds `key` at a path whose file has another name by now, or none: whichever file has the name expects it there. False
+   * where none has. Inside the caller's transaction.
+   */
+  noteArrived(path: string, key: string): boolean;
   /** What was sent has changed these paths on the Hub: what was listed before is not believed about them. */
   noteSent(paths: readonly string[]): void;
   /** What the Hub has at these paths is not what was believed (a logged operation was given up, a move met other files): list their folders again soon. */
@@ -210,7 +215,7 @@ export interface UploadQueue {
   /** In the transaction of the change: all names gone or discarded. */
   noteRemoved(ino: number): void;
   log(operation: NamespaceOperation): void;
-  /** Paths touched by operations not yet done on the Hub; the poller must not believe listings about them. */
+  /** Paths touched by operations not yet done on the Hub, or by the request under way; the poller must not believe listings about them. */
   isPathPending(path: string): boolean;
   /**
    * Key that the Hub may have at a path although nobody was told so: a request for it ended without an answer. Null for none, and

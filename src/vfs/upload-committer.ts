@@ -4,7 +4,7 @@
 
 import type { RemoteFile, RemoteOperation } from '../hub/remote-store.ts';
 import { resolveConflicts } from './upload-conflicts.ts';
-import { backToReady, finishGroup, type BatchInFlight } from './upload-finish.ts';
+import { backToReady, finishGroup, handOverPlaces, type BatchInFlight } from './upload-finish.ts';
 import type { PendingFile, ReadyContent } from './upload-files.ts';
 import { BackOffGate } from './upload-gate.ts';
 import type { LoggedTree } from './upload-log.ts';
@@ -42,6 +42,7 @@ export class UploadCommitter {
   #since: PathCounts | null = null;
   /** What the request under way puts where for files. */
   #sending: readonly { readonly ino: number; readonly path: string; readonly key: string }[] = [];
+  readonly #sendingPaths = new PathCounts();
 
   constructor(parts: UploadParts, selection: OperationSelection, orders: CommitterOrders) {
     this.#parts = parts;
@@ -74,8 +75,9 @@ export class UploadCommitter {
     for (const path of paths) this.#since?.add(path);
   }
 
+  /** Whether the request under way may give a file this name, or one below it. */
   isSending(path: string): boolean {
-    return this.#sending.some((line) => line.path === path);
+    return this.#sending.length > 0 && this.#sendingPaths.overlaps(path) > 0;
   }
 
   async close(): Promise<void> {
@@ -125,6 +127,7 @@ export class UploadCommitter {
     } finally {
       this.#since = null;
       this.#sending = [];
+      this.#sendingPaths.clear();
     }
     return true;
   }
@@ -213,6 +216,7 @@ export class UploadCommitter {
       }
     }
     this.#sending = sending;
+    for (const { path } of sending) this.#sendingPaths.add(path);
   }
 
   /** The request may have happened: what it put where its file has no name any more must go. */
@@ -242,10 +246,10 @@ export class UploadCommitter {
     batch: BatchInFlight,
   ): void {
     // One transaction for all: a thousand small ones would take longer than the request.
+    const accepted = groups.filter((group) => firstRefusal(group, refused) === null);
     this.#parts.database.transaction(() => {
-      for (const group of groups) {
-        if (firstRefusal(group, refused) === null) finishGroup(group, batch, this.#parts, this.#selection);
-      }
+      for (const group of accepted) handOverPlaces(group, batch, this.#parts);
+      for (const group of accepted) finishGroup(group, batch, this.#parts, this.#selection);
     });
     for (const group of groups) {
       const failure = firstRefusal(group, refused);

@@ -16,6 +16,25 @@ export interface BatchInFlight {
   readonly unfinished: ReadonlySet<number>;
 }
 
+/**
+ * What a request put where its file has no name any more: whoever has the name by now takes the place over, else it must go. For all
+ * groups of a batch before any of them is finished: files that changed names among them expect one another's versions. Joins the caller's transaction.
+ */
+export function handOverPlaces(group: PlannedGroup, batch: BatchInFlight, parts: UploadParts): void {
+  const { namespace, files, operations } = parts;
+  for (const { ino, content, targets } of group.contents) {
+    const file = batch.files.get(ino);
+    if (file === undefined || file.version === null || batch.unfinished.has(ino)) continue;
+    const wanted = files.get(ino) === file ? namespace.uploadTargets(ino) : [];
+    for (const { path } of targets) {
+      if (batch.since.overlaps(path) > 0 || wanted.some((target) => target.path === path)) continue;
+      // Renamed or deleted while the Hub was believed to have nothing there.
+      if (!namespace.noteArrived(path, content.key))
+        operations.append({ type: 'delete', path, expect: content.key });
+    }
+  }
+}
+
 /** Joins the caller's transaction. */
 export function finishGroup(
   group: PlannedGroup,
@@ -61,17 +80,11 @@ function finishContent(
   const { version } = file;
   if (version === null) return;
   const removed = files.get(ino) !== file;
-  const wanted = removed ? [] : namespace.uploadTargets(ino);
-  for (const { path } of targets) {
-    const stillWanted = wanted.some((target) => target.path === path);
-    if (stillWanted || batch.since.overlaps(path) > 0) continue;
-    // Renamed or deleted while the Hub was believed to have nothing there.
-    operations.append({ type: 'delete', path, expect: content.key });
-  }
   if (removed) {
     parts.database.afterCommit(() => parts.reports.abandon(file));
     return;
   }
+  const wanted = namespace.uploadTargets(ino);
   const clean = version.snapshot?.committed(content).clean ?? !parts.content.isStaged(ino);
   for (const { path, expect } of wanted) {
     const there = targets.some((target) => target.path === path) && batch.since.overlaps(path) === 0;

@@ -115,7 +115,7 @@ class PersistentUploadQueue implements UploadQueue {
   }
 
   isPathPending(path: string): boolean {
-    return this.#parts.operations.overlaps(path) > 0;
+    return this.#parts.operations.overlaps(path) > 0 || this.#committer.isSending(path);
   }
 
   unsureKey(path: string): string | null {

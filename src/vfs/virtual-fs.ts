@@ -180,8 +180,8 @@ export class VirtualFs implements FileSystem {
 
   async #close(): Promise<void> {
     const { poller, remoteTree, uploads, content, database } = this.#parts;
-    await poller.close();
-    await remoteTree.close();
+    // Together: a round of the poller ends when the listings that it waits for are given up.
+    await Promise.all([poller.close(), remoteTree.close()]);
     await uploads.close();
     this.#io.close();
     await content.close();

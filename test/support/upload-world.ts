@@ -1,6 +1,5 @@
-// A small file tree behind the interfaces that the upload queue works with, for tests of the queue alone: names and whole
-// file contents in memory, a real catalogue database for the queue's own tables. It can be copied as a killed process would
-// leave it.
+// A small file tree behind the interfaces that the upload queue works with, for tests of the queue alone: names and whole file
+// contents in memory, a real catalogue database for the queue's own tables. It can be copied as a killed process would leave it.
 
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -351,9 +350,8 @@ export class UploadWorld implements NamespaceForUploads, InodeContentView {
     const entry = this.#entry(path);
     if (entry.ino !== ino) throw new Error(`${path} is another file by now`);
     let newPath = '';
-    for (let copy = 1; newPath === '' || this.state.entries.has(newPath); copy += 1) {
+    for (let copy = 1; newPath === '' || this.state.entries.has(newPath); copy += 1)
       newPath = conflictPath(path, 'testhost', this.clock.now(), copy);
-    }
     this.state.entries.delete(path);
     this.state.entries.set(newPath, { ino, remote: null });
     if (theirs !== null) this.#createAt(path, theirs.content);
@@ -377,9 +375,13 @@ export class UploadWorld implements NamespaceForUploads, InodeContentView {
     if (inode.base === null) for (const path of this.#pathsOf(ino)) this.state.entries.delete(path);
   }
 
-  /** Listings are nobody's business here. */
-  noteSent(): void {}
+  noteArrived(path: string, key: string): boolean {
+    const entry = this.state.entries.get(path);
+    if (entry !== undefined) entry.remote = { key, sizeBytes: 0, path };
+    return entry !== undefined;
+  }
 
+  noteSent(): void {}
   relist(paths: readonly string[]): void {
     this.relisted.push(...paths);
   }

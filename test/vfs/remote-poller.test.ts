@@ -230,3 +230,16 @@ test('a Hub without a feed is no Hub out of reach', async (t) => {
   await h.clock.advanceAsync(60_000);
   assert.equal(h.fs.status().mode, 'events');
 });
+
+test('closing while a look for changes waits for the Hub gives it up', async (t) => {
+  const remote = new MemoryRemoteStore();
+  remote.put('a', 'A');
+  const h = await FsHarness.open(t, remote);
+  await h.names();
+  remote.put('b', 'B');
+  const hold = remote.hold('list');
+  const refreshed = assert.rejects(h.fs.refresh());
+  await hold.arrived;
+  await h.fs.close();
+  await refreshed;
+});
