@@ -1,5 +1,7 @@
-// The columns of directory entries (names): typed arrays in pages, about 26 bytes an entry besides its name. Used by the
+// The columns of directory entries (names): typed arrays in pages, about 22 bytes an entry besides its name. Used by the
 // inode index only.
+
+import { EvenColumn } from './even-column.ts';
 
 const pageShift = 12;
 const pageRows = 1 << pageShift;
@@ -28,7 +30,7 @@ export class EntryPage {
   readonly flags = new Uint8Array(pageRows);
   readonly hash = new Uint32Array(pageRows);
   /** Next name of the same inode, or -1. */
-  readonly next = new Int32Array(pageRows);
+  readonly next = new EvenColumn(() => new Int32Array(pageRows), -1);
 }
 
 export class EntryColumns {

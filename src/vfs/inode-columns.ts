@@ -1,8 +1,9 @@
-// The columns of the in-memory inodes: typed arrays in pages, about 120 bytes an inode and nothing for the garbage collector to
+// The columns of the in-memory inodes: typed arrays in pages, about 100 bytes an inode and nothing for the garbage collector to
 // follow. Rows are named by slot; a slot is reused, an inode number never. Used by the inode index and the namespace.
 
 import { FsError } from './fs-error.ts';
 import type { FileType } from './file-system.ts';
+import { EvenColumn } from './even-column.ts';
 
 const pageShift = 12;
 const pageRows = 1 << pageShift;
@@ -28,14 +29,15 @@ export class InodePage {
   readonly ino = new Float64Array(pageRows);
   readonly sizeBytes = new Float64Array(pageRows);
   readonly baseSizeBytes = new Float64Array(pageRows);
-  readonly atimeSec = new Float64Array(pageRows);
   readonly mtimeSec = new Float64Array(pageRows);
-  readonly ctimeSec = new Float64Array(pageRows);
+  /** Shown to NFS clients only, which have 32 bits for them (RFC 1813 section 2.5, nfstime3). */
+  readonly atimeSec = new Uint32Array(pageRows);
+  readonly ctimeSec = new Uint32Array(pageRows);
   readonly atimeNsec = new Uint32Array(pageRows);
   readonly mtimeNsec = new Uint32Array(pageRows);
   readonly ctimeNsec = new Uint32Array(pageRows);
-  readonly uid = new Uint32Array(pageRows);
-  readonly gid = new Uint32Array(pageRows);
+  readonly uid = new EvenColumn(newUnsigned);
+  readonly gid = new EvenColumn(newUnsigned);
   readonly mode = new Uint16Array(pageRows);
   readonly type = new Uint8Array(pageRows);
   readonly flags = new Uint8Array(pageRows);
@@ -46,7 +48,11 @@ export class InodePage {
   readonly links = new Uint32Array(pageRows);
   readonly firstEntry = new Int32Array(pageRows);
   /** Monotonic seconds of the last READ (files) or look-up (directories). */
-  readonly usedAtSec = new Uint32Array(pageRows);
+  readonly usedAtSec = new EvenColumn(newUnsigned, 0);
+}
+
+function newUnsigned(): Uint32Array {
+  return new Uint32Array(pageRows);
 }
 
 export class InodeColumns {
@@ -72,7 +78,7 @@ export class InodeColumns {
     page.flags[row] = 0;
     page.keyKind[row] = 0;
     page.links[row] = 0;
-    page.usedAtSec[row] = 0;
+    page.usedAtSec.set(row, 0);
     page.baseSizeBytes[row] = 0;
     return slot;
   }

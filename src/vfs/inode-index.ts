@@ -126,7 +126,7 @@ export class InodeIndex {
     if (entry.otherExpect !== null) this.#otherExpect.set(number, entry.otherExpect);
     const inodePage = this.inodes.page(entry.inode);
     const inodeRow = rowOf(entry.inode);
-    page.next[row] = inodePage.firstEntry[inodeRow] ?? -1;
+    page.next.set(row, inodePage.firstEntry[inodeRow] ?? -1);
     inodePage.firstEntry[inodeRow] = number;
     this.#countLink(entry.parent, entry.inode, 1);
     this.#byName.add(hash, number);
@@ -164,7 +164,7 @@ export class InodeIndex {
     }
     let at = inodePage.firstEntry[inodeRow] ?? -1;
     while (at !== -1 && this.nextName(at) !== number) at = this.nextName(at);
-    if (at !== -1) this.#entries.page(at).next[entryRow(at)] = next;
+    if (at !== -1) this.#entries.page(at).next.set(entryRow(at), next);
   }
 
   /** Directories count their subdirectories, everything else counts its names. */
@@ -268,7 +268,7 @@ export class InodeIndex {
 
   /** Next name of the same inode, or -1. */
   nextName(entry: number): number {
-    return this.#entries.page(entry).next[entryRow(entry)] ?? -1;
+    return this.#entries.page(entry).next.get(entryRow(entry));
   }
 
   otherExpectOf(entry: number): string | null {

@@ -65,8 +65,8 @@ function finish(
     if (tree.verifier(slot) !== null) tree.setVerifier(slot, null);
     if (changes.mode !== undefined) page.mode[row] = changes.mode & 0o7777;
     const ownerChanged = changes.uid !== undefined || changes.gid !== undefined;
-    if (changes.uid !== undefined) page.uid[row] = changes.uid;
-    if (changes.gid !== undefined) page.gid[row] = changes.gid;
+    if (changes.uid !== undefined) page.uid.set(row, changes.uid);
+    if (changes.gid !== undefined) page.gid.set(row, changes.gid);
     if (ownerChanged && changes.mode === undefined && isFile(context, slot)) {
       page.mode[row] = (page.mode[row] ?? 0) & ~setIdBits;
     }
@@ -102,7 +102,7 @@ export function noteContentChanged(context: NamespaceContext, slot: number): voi
 }
 
 function checkOwner(context: NamespaceContext, slot: number, changes: SetAttributes, caller: Caller): void {
-  const uid = context.tree.page(slot).uid[rowOf(slot)];
+  const uid = context.tree.page(slot).uid.get(rowOf(slot));
   if (changes.uid === undefined || changes.uid === uid || caller.uid === 0) return;
   throw new FsError('EPERM', 'setattr', {
     path: context.tree.pathOf(slot),

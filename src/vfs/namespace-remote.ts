@@ -171,7 +171,7 @@ export function isOpen(context: NamespaceContext, slot: number): boolean {
 }
 
 function isUsedWithin(context: NamespaceContext, slot: number, windowMs: number): boolean {
-  const usedAt = context.tree.page(slot).usedAtSec[rowOf(slot)] ?? 0;
+  const usedAt = context.tree.page(slot).usedAtSec.get(rowOf(slot));
   return usedAt !== 0 && context.clock.monotonic() - (usedAt - 1) * 1000 < windowMs;
 }
 
@@ -179,7 +179,7 @@ function isUsedWithin(context: NamespaceContext, slot: number, windowMs: number)
 export function noteUsed(context: NamespaceContext, slot: number): void {
   const page = context.tree.page(slot);
   const row = rowOf(slot);
-  page.usedAtSec[row] = Math.floor(context.clock.monotonic() / 1000) + 1;
+  page.usedAtSec.set(row, Math.floor(context.clock.monotonic() / 1000) + 1);
   page.flags[row] = (page.flags[row] ?? 0) | inodeFlag.used;
 }
 

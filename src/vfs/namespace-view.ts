@@ -57,8 +57,8 @@ export class NamespaceView {
       // 1 says "unknown" for a folder whose subfolders are not known: `find` would trust a 2.
       // A file without a name still takes writes: with a 0 kernels may throw dirty pages away.
       nlink: directory ? ((page.flags[row] ?? 0) & inodeFlag.listed ? 2 + links : 1) : Math.max(1, links),
-      uid: page.uid[row] ?? 0,
-      gid: page.gid[row] ?? 0,
+      uid: page.uid.get(row),
+      gid: page.gid.get(row),
       sizeBytes,
       usedBytes: directory ? 4096 : Math.ceil(sizeBytes / 512) * 512,
       atime: { sec: page.atimeSec[row] ?? 0, nsec: page.atimeNsec[row] ?? 0 },
@@ -87,7 +87,7 @@ export class NamespaceView {
   }
 
   usedAtSec(slot: number): number {
-    return this.page(slot).usedAtSec[rowOf(slot)] ?? 0;
+    return this.page(slot).usedAtSec.get(rowOf(slot));
   }
 
   target(slot: number): string | null {
@@ -203,8 +203,8 @@ export class NamespaceView {
       ino,
       type: page.type[row] ?? 0,
       mode: page.mode[row] ?? 0,
-      uid: page.uid[row] ?? 0,
-      gid: page.gid[row] ?? 0,
+      uid: page.uid.get(row),
+      gid: page.gid.get(row),
       sizeBytes: page.sizeBytes[row] ?? 0,
       atime: { sec: page.atimeSec[row] ?? 0, nsec: page.atimeNsec[row] ?? 0 },
       mtime: { sec: page.mtimeSec[row] ?? 0, nsec: page.mtimeNsec[row] ?? 0 },
@@ -222,8 +222,8 @@ export class NamespaceView {
     const page = this.page(slot);
     const row = rowOf(slot);
     page.mode[row] = from.mode;
-    page.uid[row] = from.uid;
-    page.gid[row] = from.gid;
+    page.uid.set(row, from.uid);
+    page.gid.set(row, from.gid);
     page.sizeBytes[row] = from.sizeBytes;
     page.atimeSec[row] = from.atime.sec;
     page.atimeNsec[row] = from.atime.nsec;
