@@ -67,8 +67,10 @@ export class DownloadThreads {
     this.#options = options;
   }
 
-  get isRunning(): boolean {
-    return this.#threads.size > 0;
+  /** A thread has started and has connections. */
+  get isWarm(): boolean {
+    for (const thread of this.#threads) if (thread.isWarm) return true;
+    return false;
   }
 
   /** Starts a thread that will soon be needed. */
@@ -140,6 +142,7 @@ class DownloadThread {
   readonly #jobs = new Map<number, Job>();
   readonly #onEnd: (isCrash: boolean) => void;
   #numbers = 0;
+  #isWarm = false;
   #ended = false;
 
   constructor(options: DownloadThreadsOptions, onEnd: (isCrash: boolean) => void) {
@@ -159,6 +162,10 @@ class DownloadThread {
 
   get jobCount(): number {
     return this.#jobs.size;
+  }
+
+  get isWarm(): boolean {
+    return this.#isWarm;
   }
 
   run(what: string, order: DownloadOrder, signal: AbortSignal | undefined, take: ChunksTaker): Promise<void> {
@@ -197,6 +204,7 @@ class DownloadThread {
 
   #receive(reply: DownloadReply): void {
     if (reply.type === 'batch') {
+      this.#isWarm = true;
       this.#take(reply.job, reply.batch);
       return;
     }

@@ -62,7 +62,7 @@ export interface HubStoreOptions {
   readonly manifestLimitBytes?: number;
 }
 
-const defaultMaxDownloads = 16;
+const defaultMaxDownloads = 12;
 /** Downloads that read-ahead never takes. */
 const reservedDownloads = 4;
 /** With the 16 MiB of a xorb this bounds what uploads hold. */

@@ -27,7 +27,7 @@ const smallRest = 0.5;
 const windowsAtOnce = 8;
 /** Some hundred µs of work: less than what crossing to a thread costs the reader. */
 const inlineBytes = 256 * 1024;
-/** Rather than wait for a thread to start, which takes longer than to decode this. */
+/** Rather than wait for a thread and its first connection, which takes longer than to decode this. */
 const firstInlineBytes = 1024 * 1024;
 /** Times that refused URLs are asked for anew. */
 const maxReplans = 2;
@@ -169,10 +169,10 @@ export class XetReader {
     await this.#downloadHere(request, fetch, placer);
   }
 
-  /** What is asked for first is there sooner than a thread. */
+  /** What is asked for first is there sooner than a thread and its connections. */
   #isWorthThread(sizeBytes: number, priority: Priority): boolean {
     if (sizeBytes <= inlineBytes) return false;
-    if (this.#threads?.isRunning === true || priority === 'prefetch') return true;
+    if (this.#threads?.isWarm === true || priority === 'prefetch') return true;
     return sizeBytes > firstInlineBytes;
   }
 

@@ -58,6 +58,10 @@ export class ExtentMap {
     return index < this.#count && this.#startAt(index) <= start && this.#endAt(index) >= end;
   }
 
+  bytesWithin(start: number, end: number): number {
+    return this.within(start, end).reduce((sum, range) => sum + range.end - range.start, 0);
+  }
+
   overlaps(start: number, end: number): boolean {
     if (end <= start) return false;
     const index = this.indexAfter(start);

@@ -1,11 +1,14 @@
 // Bounds what all files of a mount prefetch at once. Foreground fetches are not counted (the server bounds its READs), so a
 // stalled or greedy file can delay another file's read-ahead at most, never its reads.
 
-const jobLimit = 16;
-/** One file may not take every place: its stalled jobs would end the read-ahead of all others. */
-const jobLimitPerFile = 8;
-/** Bytes asked for and not yet delivered, over all files: bounds what the Hub client holds in memory for us. */
-const byteLimit = 128 * 1024 * 1024;
+const jobLimit = 20;
+/**
+ * One file may not take every place: its stalled jobs would end the read-ahead of all others. More than the Hub client downloads side by
+ * side, so that the next ones have their plans when a connection is free: else the link is idle for a round trip.
+ */
+const jobLimitPerFile = 12;
+/** Bytes asked for and not yet delivered, over all files. */
+const byteLimit = 192 * 1024 * 1024;
 
 export interface FetchTicket {
   /** Bytes that came; the ticket shrinks by them. */

@@ -18,7 +18,7 @@ import type { MaybePromise } from './file-system.ts';
 import { FsError } from './fs-error.ts';
 import { fromHubError } from './hub-error.ts';
 import type { ActivitySink } from './parts.ts';
-import { ReadAhead } from './read-ahead.ts';
+import { onceATurn, ReadAhead } from './read-ahead.ts';
 
 /** After this a READ is told to come back (JUKEBOX): clients take longer silence for a dead server. */
 const longestWaitMs = 10_000;
@@ -47,6 +47,8 @@ export class LazyFile {
   readonly #jobs = new Set<FetchJob>();
   readonly #waiters = new Set<FetchWaiter>();
   readonly #resumeReadAhead = (): void => this.#prefetch();
+  /** READs that came together count together: they get few wide ranges instead of many narrow ones. */
+  readonly #prefetchSoon = onceATurn(() => this.#prefetch());
   #entry: CachedContent;
   #lastInterestMs = -Infinity;
   /** Read-ahead rests after a failure: the reads themselves find out when the Hub is back. */
@@ -155,7 +157,7 @@ export class LazyFile {
     if (local.covers(offset, offset + length)) {
       return this.#readCached(entry, offset, target, targetOffset, length, purpose);
     }
-    if (local.totalBytes > totalWithin(entry.extents, offset, offset + length)) {
+    if (local.totalBytes > entry.extents.bytesWithin(offset, offset + length)) {
       return this.#takeFromOrigin(entry, local).then(() =>
         this.#fetchMissing(offset, target, targetOffset, length, purpose),
       );
@@ -260,7 +262,7 @@ export class LazyFile {
   }
 
   #noteRead(offset: number, length: number): void {
-    if (this.#readAhead.note(offset, length)) this.#prefetch();
+    if (this.#readAhead.note(offset, length)) this.#prefetchSoon();
   }
 
   #prefetch(): void {
@@ -393,8 +395,4 @@ export class LazyFile {
   #notYet(message: string): FsError {
     return new FsError('EAGAIN', 'read', { path: this.content.path, message });
   }
-}
-
-function totalWithin(extents: ExtentMap, start: number, end: number): number {
-  return extents.within(start, end).reduce((sum, range) => sum + range.end - range.start, 0);
 }

@@ -2,19 +2,22 @@
 // few streams at once; a stream is a run of reads close to one another, in nearly rising order (NFS clients send several
 // READs at a time and they arrive out of order).
 //
-// A stream may be ahead by twice the bytes its reader took so far, between 1 and 64 MiB. So a window grows quickly for a
-// reader that goes on, and reads all over the file fetch at most a small multiple of what they asked.
+// A stream may be ahead by twice the bytes its reader took so far (four times after 4 MiB), between 1 and 96 MiB. So a window grows
+// quickly for a reader that goes on, and reads all over the file fetch at most a small multiple of what they asked.
 
 import type { ByteRange } from '../hub/remote-store.ts';
 
 const mebibyte = 1024 * 1024;
 const smallestWindowBytes = mebibyte;
-const largestWindowBytes = 64 * mebibyte;
+const largestWindowBytes = 96 * mebibyte;
 const smallestPieceBytes = mebibyte;
 const largestPieceBytes = 8 * mebibyte;
 const streamLimit = 8;
 /** A reader that took this much is worth a full first window. */
 const provenBytes = 64 * 1024;
+/** After this much a stream hardly ever ends soon, and growing twice as fast fills a long link one round trip earlier. */
+const keenBytes = 4 * mebibyte;
+const keenFactor = 4;
 const nearestSlackBytes = 128 * 1024;
 const farthestSlackBytes = 8 * mebibyte;
 
@@ -81,7 +84,7 @@ export class ReadAhead {
       if (stream.issued - stream.position <= window / 2) stream.filling = true;
       if (stream.issued >= target) stream.filling = false;
       if (!stream.filling) continue;
-      const piece = Math.min(Math.max(window / 4, smallestPieceBytes), largestPieceBytes);
+      const piece = Math.min(Math.max(window / 8, smallestPieceBytes), largestPieceBytes);
       const range = { start: stream.issued, end: Math.min(target, stream.issued + piece) };
       stream.issued = range.end;
       return range;
@@ -100,9 +103,22 @@ export class ReadAhead {
 }
 
 function windowOf(stream: Stream): number {
-  const earned = 2 * stream.consumedBytes;
+  const earned = (stream.consumedBytes >= keenBytes ? keenFactor : 2) * stream.consumedBytes;
   if (stream.start === 0 || (stream.reads > 1 && stream.consumedBytes >= provenBytes)) {
     return Math.min(Math.max(earned, smallestWindowBytes), largestWindowBytes);
   }
   return stream.reads > 1 ? earned : 0;
+}
+
+/** Does `work` once after all the calls of one turn of the event loop. */
+export function onceATurn(work: () => void): () => void {
+  let isDue = false;
+  return () => {
+    if (isDue) return;
+    isDue = true;
+    setImmediate(() => {
+      isDue = false;
+      work();
+    });
+  };
 }

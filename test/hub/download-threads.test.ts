@@ -243,7 +243,7 @@ describe('downloads on threads', () => {
     await download(threads, url);
     assert.equal(clock.pendingTimers, 1);
     clock.advance(10_000);
-    for (let i = 0; threads.isRunning; i += 1) await turn();
+    while (threads.isWarm) await turn();
     assert.equal(clock.pendingTimers, 0);
     assert.ok((await download(threads, url)).equals(content.data));
     await threads.close();
@@ -252,9 +252,14 @@ describe('downloads on threads', () => {
 
   test('give up threads that die again and again', async (t) => {
     const { url } = await serve(t, wholeXorb);
-    const workerUrl = new URL('data:text/javascript,throw new Error("broken")');
-    const threads = openThreads(t, { workerUrl });
+    const starts = new Int32Array(new SharedArrayBuffer(4));
+    const program = `
+      import { workerData } from 'node:worker_threads';
+      Atomics.add(new Int32Array(workerData.bandwidth), 0, 1);
+      throw new Error('broken');`;
+    const workerUrl = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
+    const threads = openThreads(t, { workerUrl, bandwidth: starts.buffer });
     for (let i = 0; i < 5; i += 1) await assert.rejects(download(threads, url), UnsuitableDownload);
-    assert.equal(threads.isRunning, false);
+    assert.equal(starts[0], 3);
   });
 });
