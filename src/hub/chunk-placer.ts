@@ -58,29 +58,19 @@ export class ChunkPlacer {
   }
 
   /** `index` counts from the first chunk of the download. Throws or rejects when the sink uses none of the bytes any more. */
-  place(index: number, { plain, sizes, hashes }: PlainChunks): void | Promise<void> {
+  place(index: number, chunks: PlainChunks): void | Promise<void> {
+    const runs: Run[] = [];
     const waits: Promise<void>[] = [];
-    const pass = ({ offset, from, to }: Run): void => {
-      const waiting = this.#sink(offset, plain.subarray(from, to));
-      if (waiting !== undefined) waits.push(waiting);
-    };
     try {
-      let run: Run | null = null;
-      let from = 0;
-      for (let i = 0; i < sizes.length; i += 1) {
-        const size = sizes[i] ?? 0;
-        const hash = hashes.subarray(i * hashSizeBytes, (i + 1) * hashSizeBytes);
-        for (const at of this.#takePlaces(index + i, hash, size)) {
-          if (run !== null && run.to === from && run.offset + run.to - run.from === at) {
-            run.to += size;
-            continue;
-          }
-          if (run !== null) pass(run);
-          run = { offset: at, from, to: from + size };
+      try {
+        this.#judge(index, chunks, runs);
+      } finally {
+        // Also those before a wrong chunk: they count as placed and do not come again.
+        for (const { offset, from, to } of runs) {
+          const waiting = this.#sink(offset, chunks.plain.subarray(from, to));
+          if (waiting !== undefined) waits.push(waiting);
         }
-        from += size;
       }
-      if (run !== null) pass(run);
     } catch (cause) {
       if (waits.length === 0) throw cause;
       waits.push(Promise.reject(cause));
@@ -88,13 +78,27 @@ export class ChunkPlacer {
     return waits.length === 0 ? undefined : allSettled(waits);
   }
 
+  #judge(index: number, { sizes, hashes }: PlainChunks, runs: Run[]): void {
+    let from = 0;
+    for (let i = 0; i < sizes.length; i += 1) {
+      const size = sizes[i] ?? 0;
+      const hash = hashes.subarray(i * hashSizeBytes, (i + 1) * hashSizeBytes);
+      for (const at of this.#takePlaces(index + i, hash, size)) {
+        const last = runs.at(-1);
+        if (last !== undefined && last.to === from && last.offset + last.to - last.from === at)
+          last.to += size;
+        else runs.push({ offset: at, from, to: from + size });
+      }
+      from += size;
+    }
+  }
+
   /** The file offsets where the chunk belongs; none if it was placed before. */
   #takePlaces(index: number, hash: Uint8Array, size: number): readonly number[] {
     if (index < this.#placed) return [];
     const chunk = this.#fetch.chunkStart + index;
     const places: number[] = [];
-    for (const placement of this.#placements) {
-      const { term, at } = placement;
+    for (const { term, at } of this.#placements) {
       if (chunk < term.chunkStart || chunk >= term.chunkEnd) continue;
       const end = at + size;
       if (end > term.fileEnd || (chunk === term.chunkEnd - 1 && end !== term.fileEnd)) {
@@ -102,8 +106,11 @@ export class ChunkPlacer {
       }
       this.#verifier.check(at, hash, size, this.#xorb, chunk);
       this.#onChunk?.(at, hash, size, this.#xorb, chunk);
-      placement.at = end;
       places.push(at);
+    }
+    // Not before all of its places are found right: else it would come again for some of them only.
+    for (const placement of this.#placements) {
+      if (chunk >= placement.term.chunkStart && chunk < placement.term.chunkEnd) placement.at += size;
     }
     this.#placed = index + 1;
     return places;
