@@ -2,6 +2,7 @@
 // some of the chunks that its index can know. One per upload.
 
 import { hashToHex, hmacHash, isDedupEligible } from '../xet/hash.ts';
+import type { BaseTerms } from './base-terms.ts';
 import type { CasClient } from './cas-client.ts';
 import type { KnownChunks } from './known-chunks.ts';
 import type { PlacedChunk } from './manifest.ts';
@@ -24,6 +25,7 @@ export class Deduplicator {
   readonly #signal: AbortSignal;
   readonly #enabled: boolean;
   readonly #asksServer: boolean;
+  readonly #base: BaseTerms | null;
   readonly #keyed: KeyedShard[] = [];
   readonly #queries = new Set<Promise<void>>();
   #sinceQueryBytes = 0;
@@ -35,16 +37,27 @@ export class Deduplicator {
     signal: AbortSignal,
     fileSizeBytes: number,
     enabled: boolean,
+    base: BaseTerms | null,
   ) {
     this.#known = known;
     this.#cas = cas;
     this.#signal = signal;
     this.#enabled = enabled;
+    this.#base = enabled ? base : null;
     this.#asksServer = enabled && fileSizeBytes >= minQueriedFileBytes;
   }
 
-  /** Call once for each chunk, in order. */
-  async find(hash: Uint8Array, sizeBytes: number): Promise<PlacedChunk | null> {
+  /** Call once for each chunk, in order; it stands at `offset` of the file. */
+  async find(hash: Uint8Array, sizeBytes: number, offset: number): Promise<PlacedChunk | null> {
+    const found = await this.#find(hash, sizeBytes);
+    if (this.#base === null) return found;
+    if (found === null) for (const chunk of await this.#base.chunksAt(offset)) this.#known.learn(chunk);
+    const known = found ?? this.#checked(this.#local(hash), sizeBytes);
+    if (known !== null) this.#base.noteKnown(hash, offset);
+    return known;
+  }
+
+  async #find(hash: Uint8Array, sizeBytes: number): Promise<PlacedChunk | null> {
     if (!this.#enabled) return null;
     const known = this.#local(hash);
     if (known !== null || !this.#asksServer) return this.#checked(known, sizeBytes);

@@ -117,7 +117,7 @@ class ForeignEdit {
     const base = await this.#expandTouched(known ?? segments);
     if (base === null) return null;
     const assembled = await this.#attempt.assemble(base);
-    const altered = this.#alteredBase(assembled);
+    const altered = this.#alteredBase(base, assembled);
     if (altered.length === 0) return null;
     const hashes = await this.#parts.cas.fileChunkHashes(this.#baseHash, altered, this.#options.signal);
     if (hashes === null) return null;
@@ -128,7 +128,7 @@ class ForeignEdit {
     // That the base's own hash comes out proves the subtrees and the chunks that were found.
     if (!equalHashes(hashWithWindows(before, hashes), this.#baseHash))
       throw inexplicable('it is of another file');
-    const hash = hashWithWindows(after, hashes);
+    const hash = hashWithWindows(after, hashes, this.#content.sizeBytes < this.#baseSizeBytes);
     const verification = untouchedVerification(before, segments, hashes);
     const segmented = makeSegments(after.pieces, (term) => {
       const found = verification.get(term);
@@ -184,17 +184,17 @@ class ForeignEdit {
     return expanded;
   }
 
-  /** The ranges of the base whose chunks are not taken over. */
-  #alteredBase(assembled: Assembled): ByteRange[] {
+  /** The ranges of the base whose chunks are not taken over. Of what a file lost at its end, only up to the end of the chunk it was cut in. */
+  #alteredBase(base: PieceLayout, assembled: Assembled): ByteRange[] {
     const { sizeBytes } = this.#content;
+    const isCut = sizeBytes < this.#baseSizeBytes;
+    const end = isCut ? base.offsetAt(base.findPiece(sizeBytes - 1) + 1) : this.#baseSizeBytes;
     const altered: ByteRange[] = [];
-    for (const { start, end } of assembled.rechunked) {
-      const baseEnd = end === sizeBytes ? this.#baseSizeBytes : Math.min(end, this.#baseSizeBytes);
-      if (start < baseEnd) altered.push({ start, end: baseEnd });
+    for (const range of assembled.rechunked) {
+      const baseEnd = range.end === sizeBytes ? end : Math.min(range.end, end);
+      if (range.start < baseEnd) altered.push({ start: range.start, end: baseEnd });
     }
-    if (sizeBytes < this.#baseSizeBytes && altered.at(-1)?.end !== this.#baseSizeBytes) {
-      altered.push({ start: sizeBytes, end: this.#baseSizeBytes });
-    }
+    if (isCut && altered.at(-1)?.end !== end) altered.push({ start: sizeBytes - 1, end });
     return altered;
   }
 }

@@ -8,7 +8,7 @@ import type { ChunkedBlock, EncodedRun } from './codec-stream.ts';
 import type { Deduplicator } from './dedup.ts';
 import type { ChunkPiece, ChunkPlace, FilePiece } from './file-pieces.ts';
 import type { UploadContent } from './remote-store.ts';
-import type { UploadBuffer, UploadBuffers } from './upload-buffers.ts';
+import { makeShared, type Block, type SharedBuffer, type UploadBuffers } from './upload-buffers.ts';
 import type { XorbUploads } from './xorb-uploads.ts';
 
 const blockBytes = 1024 * 1024;
@@ -16,6 +16,7 @@ const blockBytes = 1024 * 1024;
 const resyncBlockBytes = 128 * 1024;
 /** Blocks between reader and xorbs. */
 const maxBlocksUnderWay = 3;
+const nothing = makeShared(0);
 /** Equal chunks are recognised over some 6 GiB of one upload. */
 const maxOwnChunks = 100_000;
 
@@ -23,8 +24,7 @@ export interface RegionContext {
   readonly content: UploadContent;
   readonly dedup: Deduplicator;
   readonly uploads: XorbUploads;
-  /** Those of the codec. */
-  readonly buffers: UploadBuffers;
+  readonly blocks: UploadBuffers<Block>;
   readonly signal: AbortSignal;
   /** Bytes of a chunk that need not be sent. */
   readonly onSaved: (bytes: number) => void;
@@ -49,7 +49,7 @@ export class RegionChunker {
     isChanged: (offset: number) => boolean,
     fits: (boundary: number) => boolean,
   ): Promise<number> {
-    const { content, signal, buffers } = this.#context;
+    const { content, signal, blocks } = this.#context;
     const state = { at: start, stoppedAt: null as number | null, failed: false };
     let readAt = start;
     let tail: Promise<void> = Promise.resolve();
@@ -58,7 +58,7 @@ export class RegionChunker {
       while (readAt < content.sizeBytes && state.stoppedAt === null && !state.failed) {
         const changed = isChanged(readAt);
         const length = Math.min(changed ? blockBytes : resyncBlockBytes, content.sizeBytes - readAt);
-        const block = buffers.take(blockBytes).subarray(0, length);
+        const block = blocks.take(blockBytes).subarray(0, length);
         await content.read(readAt, block, signal);
         signal.throwIfAborted();
         readAt += length;
@@ -91,7 +91,7 @@ export class RegionChunker {
     for (let i = 0; i < block.sizes.length && state.stoppedAt === null; i += 1) {
       const hash = block.hashes.slice(i * hashSizeBytes, (i + 1) * hashSizeBytes);
       const sizeBytes = block.sizes[i] as number;
-      const known = await this.#findPlace(hash, sizeBytes);
+      const known = await this.#findPlace(hash, sizeBytes, state.at);
       const chunk: ChunkPiece = { type: 'chunk', hash, sizeBytes, place: known ?? { xorb: null, index: 0 } };
       list.push(chunk);
       if (known === null) {
@@ -104,24 +104,24 @@ export class RegionChunker {
       state.at += sizeBytes;
       if (fits(state.at)) state.stoppedAt = state.at;
     }
-    const { buffers, uploads } = this.#context;
-    const encode = async (target: UploadBuffer, at: number): Promise<EncodedRun> => {
+    const { blocks, uploads } = this.#context;
+    const encode = async (target: SharedBuffer, at: number): Promise<EncodedRun> => {
       const run = await codec.encode(wanted, target, at);
-      for (const buffer of run.blocks) buffers.give(buffer);
+      for (const block of run.blocks) blocks.give(block);
       return run;
     };
     if (toSend.length === 0) {
-      await encode(new Uint8Array(0), 0);
+      await encode(nothing, 0);
       return;
     }
     const places = await uploads.add({ chunks: toSend, encode });
     toSend.forEach((chunk, i) => Object.assign(chunk.place, places[i]));
   }
 
-  async #findPlace(hash: Uint8Array, sizeBytes: number): Promise<ChunkPlace | null> {
+  async #findPlace(hash: Uint8Array, sizeBytes: number, offset: number): Promise<ChunkPlace | null> {
     const own = this.#own.get(keyOf(hash));
     if (own !== undefined) return own;
-    const known = await this.#context.dedup.find(hash, sizeBytes);
+    const known = await this.#context.dedup.find(hash, sizeBytes, offset);
     return known === null ? null : { xorb: { hash: known.xorb }, index: known.index };
   }
 

@@ -12,15 +12,15 @@ import type { XetReader } from './xet-reader.ts';
 /**
  * Distance of the made-up changes. A window around one is some five chunks, and the ten or so between two windows are told one by
  * one, since few chunks that far from their neighbours can be merged. Of a term of 64 MiB, three questions with 200 KB of answers
- * in all leave 0.3 MB unknown; with 640 KiB, 3 MB.
+ * in all leave up to 0.8 MB unknown, and a few short ones more some 0.1 MB; with 640 KiB, 3 MB.
  */
 const stepBytes = 1024 * 1024;
 /** Keeps the header of a request under 6 KiB; longer terms get larger steps. */
 const maxPoints = 200;
 /** Second question: the windows of the first lie between the points then. */
 const phases = [0, 0.5];
-/** The third puts each hole between two points, the first this far before it: room for one window. */
-const roomBeforeHoleBytes = 640 * 1024;
+/** The others put each hole that is left between two points, the first so far before it: a window or two end there. */
+const roomsBeforeHoleBytes = [640 * 1024, 900 * 1024, 400 * 1024, 1200 * 1024, 200 * 1024];
 
 export interface ExploredFile {
   readonly hash: Uint8Array;
@@ -53,7 +53,9 @@ export class TermExplorer {
     const span = { start, end: start + term.sizeBytes };
     const questions = [
       ...phases.map((phase) => () => spreadPoints(span, phase, this.#file.sizeBytes)),
-      () => pointsAround(this.#holes(span), this.#file.sizeBytes),
+      ...roomsBeforeHoleBytes.map(
+        (room) => () => pointsAround(this.#holes(span), room, this.#file.sizeBytes),
+      ),
     ];
     for (const makePoints of questions) {
       if (this.#holes(span).length === 0) break;
@@ -145,10 +147,8 @@ function spreadPoints(span: ByteRange, phase: number, fileSizeBytes: number): By
   return singleBytes(offsets, fileSizeBytes);
 }
 
-function pointsAround(holes: readonly ByteRange[], fileSizeBytes: number): ByteRange[] {
-  const offsets = holes
-    .slice(0, maxPoints / 2)
-    .flatMap((hole) => [hole.start - roomBeforeHoleBytes, hole.end]);
+function pointsAround(holes: readonly ByteRange[], roomBytes: number, fileSizeBytes: number): ByteRange[] {
+  const offsets = holes.slice(0, maxPoints / 2).flatMap((hole) => [hole.start - roomBytes, hole.end]);
   return singleBytes(offsets, fileSizeBytes);
 }
 

@@ -4,6 +4,7 @@
 import { fileHash, hashToHex } from '../xet/hash.ts';
 import { writeShard, type ShardXorb } from '../xet/shard.ts';
 import { pieceStartingAt, type BaseLayout } from './base-layout.ts';
+import type { BaseTerms } from './base-terms.ts';
 import type { CasClient } from './cas-client.ts';
 import type { CodecPool } from './codec-pool.ts';
 import type { ConnectionBudget } from './connection-budget.ts';
@@ -45,6 +46,7 @@ export class UploadAttempt {
   readonly #options: XetUploadOptions;
   /** Whether chunks that the CAS is believed to have may be left out. */
   readonly #reuse: boolean;
+  readonly #baseTerms: BaseTerms | null;
   readonly #uploads: XorbUploads;
   readonly #pieces: FilePiece[] = [];
   readonly #rechunked: ByteRange[] = [];
@@ -53,15 +55,23 @@ export class UploadAttempt {
   #refused = false;
   savedBytes = 0;
 
-  constructor(parts: XetWriterParts, content: UploadContent, options: XetUploadOptions, reuse: boolean) {
+  /** `baseTerms`: where else unknown chunks may be found. */
+  constructor(
+    parts: XetWriterParts,
+    content: UploadContent,
+    options: XetUploadOptions,
+    reuse: boolean,
+    baseTerms: BaseTerms | null = null,
+  ) {
     this.#parts = parts;
     this.#content = content;
     this.#options = options;
     this.#reuse = reuse;
+    this.#baseTerms = baseTerms;
     this.#uploads = new XorbUploads({
       cas: parts.cas,
       budget: parts.budget,
-      buffers: parts.codecs.buffers,
+      buffers: parts.codecs.targets,
       signal: options.signal,
       expectedBytes: changedBytes(content),
       onUploaded: (xorb, plainBytes) => {
@@ -143,9 +153,9 @@ export class UploadAttempt {
     const { signal } = this.#options;
     const regions = new RegionChunker({
       content,
-      dedup: new Deduplicator(known, cas, signal, content.sizeBytes, this.#reuse),
+      dedup: new Deduplicator(known, cas, signal, content.sizeBytes, this.#reuse, this.#baseTerms),
       uploads: this.#uploads,
-      buffers: codecs.buffers,
+      blocks: codecs.blocks,
       signal,
       onSaved: (bytes) => this.#noteSaved(bytes),
     });

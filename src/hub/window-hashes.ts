@@ -10,16 +10,18 @@ import { inexplicable } from './term-explorer.ts';
 
 /**
  * The hash of the file that `layout` describes, which is the base or an edit of it that kept everything outside the windows at
- * its offsets. All chunks inside the windows must be known. Throws `HubError` "invalid" if the parts do not make the file.
+ * its offsets; with `isCut` an edit that ends inside the last window. All chunks inside the windows must be known. Throws `HubError`
+ * "invalid" if the parts do not make the file.
  */
-export function hashWithWindows(layout: PieceLayout, hashes: FileChunkHashes): Uint8Array {
+export function hashWithWindows(layout: PieceLayout, hashes: FileChunkHashes, isCut = false): Uint8Array {
+  const lastWindow = hashes.windows.length - 1;
   try {
     const parts: MerkleHashSubtree[] = [];
     hashes.hashRanges.forEach((range, i) => {
-      if (range !== null) parts.push(MerkleHashSubtree.fromJSON(range));
+      if (range !== null && !(isCut && i > lastWindow)) parts.push(MerkleHashSubtree.fromJSON(range));
       const window = hashes.windows[i];
       if (window === undefined) return;
-      const toEnd = window.end === hashes.fileSizeBytes;
+      const toEnd = window.end === hashes.fileSizeBytes || (isCut && i === lastWindow);
       const chunks = chunksBetween(layout, window.start, toEnd ? layout.sizeBytes : window.end);
       const nodes = chunks.map(({ hash, sizeBytes }) => ({ hash, length: sizeBytes }));
       parts.push(MerkleHashSubtree.fromChunks(window.start === 0, nodes, toEnd));

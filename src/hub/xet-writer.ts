@@ -4,18 +4,24 @@
 
 import { hashFromHex, hashToHex } from '../xet/hash.ts';
 import { ManifestLayout } from './base-layout.ts';
+import { BaseTerms } from './base-terms.ts';
 import { ForeignEdits } from './foreign-edit.ts';
 import { Manifest } from './manifest.ts';
 import { emptyXetKey, type UploadContent, type UploadResult } from './remote-store.ts';
 import { UploadAttempt, type XetUploadOptions, type XetWriterParts } from './upload-attempt.ts';
 import type { XetReader } from './xet-reader.ts';
 
+/** A smaller file is sent sooner than its base is looked into. */
+const minRewrittenBytes = 8 * 1024 * 1024;
+
 export class XetWriter {
   readonly #parts: XetWriterParts;
+  readonly #reader: XetReader;
   readonly #foreign: ForeignEdits;
 
   constructor(parts: XetWriterParts, reader: XetReader) {
     this.#parts = parts;
+    this.#reader = reader;
     this.#foreign = new ForeignEdits(parts, reader);
   }
 
@@ -46,9 +52,11 @@ export class XetWriter {
       downloadedBytes += edit.downloadedBytes;
     }
     const usable = manifest !== null && manifest.sizeBytes === content.base?.sizeBytes ? manifest : null;
-    const first = new UploadAttempt(this.#parts, content, options, true);
+    const baseTerms = this.#rewrittenBase(content, options.signal);
+    const first = new UploadAttempt(this.#parts, content, options, true, baseTerms);
     try {
-      return await this.#finish(first, content, usable, wastedBytes, downloadedBytes);
+      const done = await this.#finish(first, content, usable, wastedBytes, downloadedBytes);
+      return { ...done, downloadedBytes: done.downloadedBytes + (baseTerms?.downloadedBytes ?? 0) };
     } catch (error) {
       if (!first.wasRefusedForReuse(error)) throw error;
       this.#parts.known.forgetAll();
@@ -56,6 +64,16 @@ export class XetWriter {
       const second = new UploadAttempt(this.#parts, content, options, false);
       return await this.#finish(second, content, null, wastedBytes + first.sentBytes, downloadedBytes);
     }
+  }
+
+  /** The base of a file all of whose bytes were written, if its chunks are not known. */
+  #rewrittenBase(content: UploadContent, signal: AbortSignal): BaseTerms | null {
+    const { base, sizeBytes } = content;
+    if (base === null || !base.key.startsWith('xet:') || editedBase(content) !== null) return null;
+    if (Math.min(base.sizeBytes, sizeBytes) < minRewrittenBytes) return null;
+    const hash = hashFromHex(base.key.slice('xet:'.length));
+    if (this.#parts.known.manifest(hash) !== null) return null;
+    return new BaseTerms(this.#parts.cas, this.#reader, { hash, sizeBytes: base.sizeBytes }, signal);
   }
 
   async #finish(

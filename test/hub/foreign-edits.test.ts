@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import type { ContentRef } from '../../src/hub/remote-store.ts';
+import { Chunker } from '../../src/xet/chunker.ts';
 import { noiseBytes } from '../xet/xet-samples.ts';
 import { casTraffic, contentOver, fetchRange, keyOf, startHubWorld, type HubWorld } from './hub-world.ts';
 
@@ -77,6 +78,37 @@ describe('edits of a file that another client wrote', () => {
     const grown = Buffer.concat([small, Buffer.alloc(3 * mebibyte)]);
     const moved = await edit(ref, grown, [[small.length, grown.length]]);
     assert.ok(moved.read < 4 * mebibyte, `${moved.read} read`);
+  });
+
+  test('what a truncation takes away is not looked into, and one at the end of a chunk sends a shard only', async () => {
+    const theirs = noiseBytes(40 * mebibyte, 79);
+    const ref = await foreignFile(theirs, 100);
+    const moved = await edit(ref, theirs.subarray(0, 3 * mebibyte + 5), []);
+    assert.ok(moved.up < 200_000 && moved.down < 800_000, `${moved.up} up, ${moved.down} down`);
+    const ends: number[] = [];
+    let at = 0;
+    new Chunker().push(theirs.subarray(0, 12 * mebibyte), (chunk) => ends.push((at += chunk.length)));
+    // In the middle of a term, at the end of one, and the first chunk of the next.
+    for (const chunks of [50, 100, 101]) {
+      const size = ends[chunks - 1] ?? assert.fail();
+      const { up, read } = await edit(ref, theirs.subarray(0, size), []);
+      assert.deepEqual([up < 20_000, read], [true, 0], `${up} up`);
+    }
+  });
+
+  test('a file written anew with some bytes more in the middle sends what is new only', async () => {
+    const ref = await foreignFile(base);
+    const at = 30 * mebibyte + 7;
+    const data = Buffer.concat([base.subarray(0, at), Buffer.from('some more'), base.subarray(at)]);
+    const moved = await edit(ref, data, [[0, data.length]]);
+    assert.ok(moved.up < 600_000 && moved.down < 3_000_000, `${moved.up} up, ${moved.down} down`);
+  });
+
+  test('other bytes than a file had are sent after a short look', async () => {
+    const theirs = noiseBytes(48 * mebibyte, 81);
+    const ref = await foreignFile(theirs, 100);
+    const moved = await edit(ref, noiseBytes(48 * mebibyte, 82), [[0, theirs.length]]);
+    assert.ok(moved.down < 1_500_000, `${moved.down} down`);
   });
 
   test('an edit of the edit looks into nothing twice', async () => {
