@@ -34,7 +34,7 @@ interface OpenEngine {
 }
 
 let opened: OpenEngine | null = null;
-let stalls: ReturnType<typeof monitorEventLoopDelay> | null = null;
+let stalls: StallWatch | null = null;
 /** The histogram's own timer, ms. */
 const stallResolutionMs = 1;
 
@@ -121,21 +121,47 @@ export function engineMemory(): EngineMemory {
   return { residentBytes: rss, heapBytes: heapUsed, bufferBytes: arrayBuffers };
 }
 
+export interface Stalls {
+  /** The longest time for which nothing else could run here, milliseconds; what other processes took of the machine is in it. */
+  readonly wallMs: number;
+  /** The most that this thread worked between two looks of a timer, milliseconds. */
+  readonly workMs: number;
+}
+
+interface StallWatch {
+  stop(): Stalls;
+}
+
 export function watchStalls(): void {
-  stalls?.disable();
-  stalls = monitorEventLoopDelay({ resolution: stallResolutionMs });
-  stalls.enable();
+  stalls?.stop();
+  const delays = monitorEventLoopDelay({ resolution: stallResolutionMs });
+  delays.enable();
+  let workedUs = threadMicroseconds();
+  let longestUs = 0;
+  const timer = setInterval(() => {
+    const nowUs = threadMicroseconds();
+    longestUs = Math.max(longestUs, nowUs - workedUs);
+    workedUs = nowUs;
+  }, stallResolutionMs);
+  stalls = {
+    stop() {
+      delays.disable();
+      clearInterval(timer);
+      return { wallMs: Math.max(0, delays.max / 1e6 - stallResolutionMs), workMs: longestUs / 1000 };
+    },
+  };
 }
 
-/** The longest time since `watchStalls` for which nothing else could run, milliseconds. */
-export function longestStallMs(): number {
-  stalls?.disable();
-  return stalls === null ? 0 : Math.max(0, stalls.max / 1e6 - stallResolutionMs);
+function threadMicroseconds(): number {
+  const { user, system } = process.threadCpuUsage();
+  return user + system;
 }
 
-export function engineProcessorMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
+/** Since `watchStalls`. */
+export function longestStalls(): Stalls {
+  const found = stalls?.stop() ?? { wallMs: 0, workMs: 0 };
+  stalls = null;
+  return found;
 }
 
 export async function closeEngine(): Promise<void> {

@@ -2,6 +2,7 @@
 // plainly or over such a link. Each is a process, so that none shares an event loop with another.
 
 import { join } from 'node:path';
+import { engineYoungMegabytes } from '../src/main/engine/engine-client.ts';
 import type { RouteCount } from '../src/hub-local/faults.ts';
 import type { BenchChild } from './child.ts';
 import type { HubAddress } from './hub-child.ts';
@@ -60,8 +61,11 @@ export class RemoteEngine {
     bucket: string,
     options: { readonly dir?: string; readonly isWatched?: boolean } = {},
   ): Promise<RemoteEngine> {
-    // As the launcher sets it.
-    const child = world.startChild({ env: { UV_THREADPOOL_SIZE: '16' } });
+    const child = world.startChild({
+      // As the launcher sets it, and as the host limits engine threads.
+      env: { UV_THREADPOOL_SIZE: '16' },
+      nodeFlags: [`--max-semi-space-size=${engineYoungMegabytes / 3}`],
+    });
     const place = options.dir ?? join(await world.folder(), 'engine');
     const order = { hub: route.hub, source: `bucket/${bucket}`, dir: place };
     if (options.isWatched === true) await child.call(engineModule, 'watchStalls', null);

@@ -3,7 +3,7 @@
 
 import { LoadTarget } from '../load/load-target.ts';
 import { HubTraffic, plainRoute, RemoteEngine, type Route } from '../remote-world.ts';
-import type { EngineMemory } from '../remote-world-engine.ts';
+import type { EngineMemory, Stalls } from '../remote-world-engine.ts';
 import { folderName, type TreeOptions } from '../remote-world-tree.ts';
 import type { BenchGroup, BenchTarget, BenchValue, OpenGroup, Unit } from '../row.ts';
 import type { BenchHub, BenchWorld } from '../world.ts';
@@ -22,23 +22,29 @@ function treesOf(world: BenchWorld): readonly Tree[] {
   const folders = world.scaled(1000, 20);
   const flat = world.scaled(100_000, 2000);
   return [
-    { name: '100,000 in one folder', bucket: 'demo/flat', folders: 0, files: flat, entries: flat + 1 },
+    { name: flatName, bucket: 'demo/flat', folders: 0, files: flat, entries: flat + 1 },
     {
-      ...{ name: '1,000,000 in 1,000 folders', bucket: 'demo/deep', folders, files },
+      ...{ name: deepName, bucket: 'demo/deep', folders, files },
       entries: folders * (files + 1) + 1,
     },
   ];
 }
 
+const flatName = '100,000 in one folder';
+const deepName = '1,000,000 in 1,000 folders';
+
 function targetsOf(): BenchTarget[] {
-  return ['100,000 in one folder', '1,000,000 in 1,000 folders'].flatMap((name) => [
-    { metric: `resident memory of an entry, ${name}`, atMost: 260 },
-    { metric: `longest stall, first listing, ${name}`, atMost: 20 },
-    { metric: `longest stall, later listing, ${name}`, atMost: 20 },
-    { metric: `longest stall, start, ${name}`, atMost: 20 },
-    { metric: `top folder again, ${name}`, atMost: 1000 },
-    { metric: `listings asked of the Hub after a new start, ${name}`, atMost: 0 },
-  ]);
+  return [
+    // What an engine needs once, whatever the number of names, would be most of it for fewer.
+    { metric: `resident memory of an entry, ${deepName}`, atMost: 260 },
+    { metric: `resident memory of an entry after a new start, ${deepName}`, atMost: 260 },
+    ...[flatName, deepName].flatMap((name) => [
+      { metric: `longest work at a stretch, first listing, ${name}`, atMost: 20 },
+      { metric: `longest work at a stretch, later listing, ${name}`, atMost: 20 },
+      { metric: `top folder again, ${name}`, atMost: 1000 },
+      { metric: `listings asked of the Hub after a new start, ${name}`, atMost: 0 },
+    ]),
+  ];
 }
 
 export const largeTreeGroup: BenchGroup = {
@@ -106,11 +112,11 @@ class TreeRun {
     const target = await LoadTarget.open(load, engine.address);
     await engine.call('watchStalls');
     const first = await this.#listAll(target, true);
-    this.#note('longest stall, first listing', 'ms', await engine.call('longestStallMs'));
+    this.#noteStalls('first listing', await engine.call('longestStalls'));
     this.#note('first listing of everything', 'entries/s', entries / first.seconds);
     await engine.call('watchStalls');
     const again = await this.#listAll(target, false);
-    this.#note('longest stall, later listing', 'ms', await engine.call('longestStallMs'));
+    this.#noteStalls('later listing', await engine.call('longestStalls'));
     this.#note('listing of everything again', 'entries/s', entries / again.seconds);
     this.#note('top folder again', 'ms', again.topSeconds * 1000);
     this.#noteMemory('resident memory of an entry', await engine.call<EngineMemory>('engineMemory'));
@@ -124,7 +130,7 @@ class TreeRun {
     const engine = await before.restart(this.#route, this.#tree.bucket, true);
     const { openMs } = engine.address;
     this.#note('start on what is known', 'ms', openMs);
-    this.#note('longest stall, start', 'ms', await engine.call('longestStallMs'));
+    this.#noteStalls('start', await engine.call('longestStalls'));
     const load = this.#world.startChild();
     const target = await LoadTarget.open(load, engine.address);
     await this.#listAll(target, true);
@@ -154,6 +160,11 @@ class TreeRun {
 
   #note(metric: string, unit: Unit, value: number): void {
     this.#values.push({ metric: `${metric}, ${this.#tree.name}`, subject: 'hubdrive', unit, value });
+  }
+
+  #noteStalls(when: string, { workMs, wallMs }: Stalls): void {
+    this.#note(`longest work at a stretch, ${when}`, 'ms', workMs);
+    this.#note(`longest wait for the event loop, ${when}`, 'ms', wallMs);
   }
 
   #noteMemory(metric: string, { residentBytes }: EngineMemory): void {

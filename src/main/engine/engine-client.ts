@@ -32,6 +32,12 @@ interface Waiting {
   readonly reject: (error: EngineError) => void;
 }
 
+/**
+ * Of young objects, in MB: a third of it is the nursery. V8 would let a listing of a large tree grow it to 50 MB, which never come back, and
+ * collecting a small one takes no longer than a serving thread may pause.
+ */
+export const engineYoungMegabytes = 12;
+
 /** The extension follows this file's own: `.ts` from source, `.js` when built. */
 const defaultWorkerUrl = new URL(import.meta.url.replace(/engine-client\.(ts|js)$/, 'worker.$1'));
 
@@ -121,6 +127,7 @@ export class EngineClient implements Engine {
       workerData,
       name: `engine ${spec.source}`,
       stderr: false,
+      resourceLimits: { maxYoungGenerationSizeMb: engineYoungMegabytes },
       // A token reaches the engine by message only.
       env: withoutTokens(process.env),
     });
