@@ -95,6 +95,18 @@ test('what an edit fetches of a file of others is told per file and per mount', 
   assert.ok((await hosts.hub.content.readFile(bucket, 'foreign'))?.equals(expected));
 });
 
+test('a file that the Hub refuses for ever sends its bytes once, however often it is tried, over a restart too', async (t) => {
+  const { host, program, sentUp } = await scene(t, {});
+  await program.save('back\\slash', randomBytes(fileBytes));
+  await assert.rejects(host.flush());
+  assert.ok(sentUp().bytes >= fileBytes);
+  for (let count = 0; count < 3; count += 1) await assert.rejects(host.flush());
+  assert.deepEqual(sentUp(), { bytes: 0, downloads: 0 });
+  await host.restart();
+  await assert.rejects(host.flush());
+  assert.deepEqual(sentUp(), { bytes: 0, downloads: 0 });
+});
+
 test('a folder of 10,000 files gets another name at once, moves no bytes, and goes on after a kill', async (t) => {
   const block = randomBytes(100);
   const hosts = await HubHosts.open(t);
