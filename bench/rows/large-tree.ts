@@ -51,7 +51,7 @@ export const largeTreeGroup: BenchGroup = {
   name: 'large trees',
   targets: targetsOf(),
   warmUpRuns: 0,
-  maxRuns: 2,
+  maxRuns: 1,
   open,
 };
 
