@@ -45,15 +45,16 @@ export async function measurePipelines({
 async function encodeHere(data: Buffer): Promise<void> {
   const pool = createInlineCodec(systemHubClock);
   const codec = pool.open(data.length);
+  const target = pool.targets.take(2 * blockBytes);
   let plainBytes = 0;
   for (let at = 0; at < data.length; at += blockBytes) {
     // The copy stands for what an upload reads from the disk.
-    const block = pool.buffers.take(blockBytes);
+    const block = pool.blocks.take(blockBytes);
     block.set(data.subarray(at, at + blockBytes));
     const { sizes } = await codec.push(block, at + blockBytes >= data.length);
     const wanted = new Uint8Array(sizes.length).fill(1);
-    const { target, blocks } = await codec.encode(wanted, pool.buffers.take(2 * blockBytes), 0);
-    for (const buffer of [target, ...blocks]) pool.buffers.give(buffer);
+    const { blocks } = await codec.encode(wanted, target, 0);
+    for (const done of blocks) pool.blocks.give(done);
     for (const size of sizes) plainBytes += size;
   }
   codec.close();

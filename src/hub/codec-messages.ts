@@ -1,14 +1,15 @@
-// What the codec pool and its workers say to one another. Data only; buffers are transferred, not copied.
+// What the codec pool and its workers say to one another. Data only; blocks are transferred and targets shared, so that
+// nothing large is copied.
 
 import type { ChunkedBlock, EncodedRun } from './codec-stream.ts';
-import type { UploadBuffer } from './upload-buffers.ts';
+import type { Block, SharedBuffer } from './upload-buffers.ts';
 
 export type CodecRequest =
   | {
       readonly type: 'push';
       readonly job: number;
       readonly stream: number;
-      readonly block: UploadBuffer;
+      readonly block: Block;
       readonly last: boolean;
     }
   | {
@@ -16,7 +17,7 @@ export type CodecRequest =
       readonly job: number;
       readonly stream: number;
       readonly wanted: Uint8Array;
-      readonly target: UploadBuffer;
+      readonly target: SharedBuffer;
       readonly at: number;
     }
   | { readonly type: 'close'; readonly stream: number };

@@ -7,32 +7,31 @@ import type { CodecReply, CodecRequest } from './codec-messages.ts';
 import { CodecStream, type ChunkedBlock, type EncodedRun } from './codec-stream.ts';
 import { HubError } from './remote-store.ts';
 import type { HubClock, HubTimer } from './surroundings.ts';
-import { UploadBuffers, type UploadBuffer } from './upload-buffers.ts';
+import { makeBlock, makeShared, UploadBuffers, type Block, type SharedBuffer } from './upload-buffers.ts';
 
 /** One upload's way through the codecs. Calls are answered in order; at most a few should be under way. */
 export interface UploadCodec {
   /** Takes the block's buffer over, until `encode` gives it back. */
-  push(block: UploadBuffer, last: boolean): Promise<ChunkedBlock>;
-  /**
-   * Encodes those of the oldest chunks that are marked non-zero into `target` from `at`, and gives it back with the blocks that
-   * are done with; see `CodecStream`. Until then neither may be touched, and a failure keeps them.
-   */
-  encode(wanted: Uint8Array, target: UploadBuffer, at: number): Promise<EncodedRun>;
+  push(block: Block, last: boolean): Promise<ChunkedBlock>;
+  /** Encodes those of the oldest chunks that are marked non-zero into `target` from `at`; see `CodecStream`. */
+  encode(wanted: Uint8Array, target: SharedBuffer, at: number): Promise<EncodedRun>;
   /** Frees what is held. Idempotent. */
   close(): void;
 }
 
 export interface CodecPool {
-  /** For blocks and targets. */
-  readonly buffers: UploadBuffers;
+  readonly blocks: UploadBuffers<Block>;
+  /** For targets of encoding. */
+  readonly targets: UploadBuffers<SharedBuffer>;
   /** `expectedBytes` is about how much will be pushed; little is not worth a thread. */
   open(expectedBytes: number): UploadCodec;
   close(): Promise<void>;
 }
 
 const idleMs = 10_000;
-/** Three xorbs, or one and many blocks. */
-const idleBufferBytes = 48 * 1024 * 1024;
+/** Kept while no upload uses them, for ten seconds. */
+const idleBlockBytes = 8 * 1024 * 1024;
+const idleTargetBytes = 32 * 1024 * 1024;
 /** Under a millisecond of work; starting a thread takes 30. */
 const inlineBytes = 128 * 1024;
 const workerFile = import.meta.url.endsWith('.ts') ? './codec-worker.ts' : './codec-worker.js';
@@ -108,7 +107,8 @@ function codecError(reason: string, cause: unknown): HubError {
 }
 
 class ThreadPool implements CodecPool {
-  readonly buffers: UploadBuffers;
+  readonly blocks: UploadBuffers<Block>;
+  readonly targets: UploadBuffers<SharedBuffer>;
   readonly #threads = new Set<CodecThread>();
   readonly #maxThreads: number;
   readonly #clock: HubClock;
@@ -117,7 +117,8 @@ class ThreadPool implements CodecPool {
   #closed = false;
 
   constructor(maxThreads: number, clock: HubClock) {
-    this.buffers = new UploadBuffers(idleBufferBytes, clock);
+    this.blocks = new UploadBuffers(idleBlockBytes, clock, makeBlock);
+    this.targets = new UploadBuffers(idleTargetBytes, clock, makeShared);
     this.#maxThreads = maxThreads;
     this.#clock = clock;
   }
@@ -137,7 +138,7 @@ class ThreadPool implements CodecPool {
       encode: (wanted, target, at) =>
         new Promise((resolveEncode, reject) => {
           const request = { type: 'encode', job: this.#nextNumber(), stream, wanted, target, at } as const;
-          thread.send(request, { resolveEncode, reject }, [target.buffer]);
+          thread.send(request, { resolveEncode, reject }, []);
         }),
       close: () => {
         if (!open) return;
@@ -152,7 +153,8 @@ class ThreadPool implements CodecPool {
   async close(): Promise<void> {
     this.#closed = true;
     this.#idle?.cancel();
-    this.buffers.clear();
+    this.blocks.clear();
+    this.targets.clear();
     await this.#endThreads();
   }
 
@@ -191,12 +193,15 @@ export function createCodecPool(maxThreads: number, clock: HubClock): CodecPool 
 
 /** Codecs on the calling thread, for tests. */
 export function createInlineCodec(clock: HubClock): CodecPool {
-  const buffers = new UploadBuffers(idleBufferBytes, clock);
+  const blocks = new UploadBuffers(idleBlockBytes, clock, makeBlock);
+  const targets = new UploadBuffers(idleTargetBytes, clock, makeShared);
   return {
-    buffers,
+    blocks,
+    targets,
     open: openInline,
     close: () => {
-      buffers.clear();
+      blocks.clear();
+      targets.clear();
       return Promise.resolve();
     },
   };

@@ -24,7 +24,7 @@ function answer(request: Exclude<CodecRequest, { type: 'close' }>): {
     return { reply: { type: 'pushed', job, block }, transfer: [] };
   }
   const run = stream.encode(request.wanted, request.target, request.at);
-  const transfer = [run.target, ...run.blocks].map((buffer) => buffer.buffer);
+  const transfer = run.blocks.map((block) => block.buffer);
   return { reply: { type: 'encoded', job, run }, transfer };
 }
 

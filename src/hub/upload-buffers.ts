@@ -1,30 +1,33 @@
-// Buffers that wander between the serving thread and the codec threads, kept for the next use: fresh memory costs more
-// processor time than storing noise in it. They are transferred, not shared, since JavaScript copies to and from shared memory
-// byte by byte unless both sides are aligned alike. Used by the codec pool and by uploads.
+// Buffers of uploads, kept for the next use: fresh memory costs more processor time than storing noise in it. Used by the codec
+// pool and by uploads.
+//
+// Blocks that are read wander to a codec thread and back. What is encoded goes into shared memory instead: transferring a whole
+// xorb to and fro for each block made the garbage collector of the serving thread run every few milliseconds.
 
 import type { HubClock, HubTimer } from './surroundings.ts';
 
 /** Sizes that are kept; what is asked for is rounded up to one of them. */
 const keptSizes = [1024 * 1024, 4 * 1024 * 1024, 16 * 1024 * 1024] as const;
-
-/** Whole: it begins where its memory begins. */
-export type UploadBuffer = Uint8Array<ArrayBuffer>;
-
 export const largestBufferBytes = 16 * 1024 * 1024;
-
 const idleMs = 10_000;
 
-export class UploadBuffers {
+/** Whole: it begins where its memory begins. */
+export type Block = Uint8Array<ArrayBuffer>;
+export type SharedBuffer = Uint8Array<SharedArrayBuffer>;
+
+export class UploadBuffers<B extends Block | SharedBuffer> {
   readonly #limitBytes: number;
   readonly #clock: HubClock;
+  readonly #make: (sizeBytes: number) => B;
   #idle: HubTimer | null = null;
-  readonly #free: UploadBuffer[] = [];
+  readonly #free: B[] = [];
   #freeBytes = 0;
 
   /** `limitBytes` bounds what lies idle; after ten seconds without use all of it is let go. */
-  constructor(limitBytes: number, clock: HubClock) {
+  constructor(limitBytes: number, clock: HubClock, make: (sizeBytes: number) => B) {
     this.#limitBytes = limitBytes;
     this.#clock = clock;
+    this.#make = make;
   }
 
   /** Bytes kept for the next use. */
@@ -33,19 +36,19 @@ export class UploadBuffers {
   }
 
   /** At least `sizeBytes`, at most `largestBufferBytes`; what it holds is left over from its last use. */
-  take(sizeBytes: number): UploadBuffer {
+  take(sizeBytes: number): B {
     const size = keptSizes.find((kept) => kept >= sizeBytes);
     if (size === undefined) throw new RangeError(`No upload buffer has ${sizeBytes} bytes`);
     this.#idle?.cancel();
     this.#idle = null;
     const found = this.#free.findIndex((buffer) => buffer.length === size);
-    if (found === -1) return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
+    if (found === -1) return this.#make(size);
     this.#freeBytes -= size;
-    return this.#free.splice(found, 1)[0] as UploadBuffer;
+    return this.#free.splice(found, 1)[0] as B;
   }
 
   /** Takes back all of a buffer. Nobody may use it any more: if that is doubtful, it is left to the garbage collector instead. */
-  give(buffer: UploadBuffer): void {
+  give(buffer: B): void {
     if (this.#freeBytes + buffer.length > this.#limitBytes) return;
     this.#free.push(buffer);
     this.#freeBytes += buffer.length;
@@ -59,4 +62,12 @@ export class UploadBuffers {
     this.#free.length = 0;
     this.#freeBytes = 0;
   }
+}
+
+export function makeBlock(sizeBytes: number): Block {
+  return new Uint8Array(Buffer.allocUnsafeSlow(sizeBytes).buffer);
+}
+
+export function makeShared(sizeBytes: number): SharedBuffer {
+  return new Uint8Array(new SharedArrayBuffer(sizeBytes));
 }

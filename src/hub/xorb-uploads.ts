@@ -10,7 +10,7 @@ import type { CasClient } from './cas-client.ts';
 import type { EncodedRun } from './codec-stream.ts';
 import type { ConnectionBudget } from './connection-budget.ts';
 import { HubError } from './remote-store.ts';
-import { largestBufferBytes, type UploadBuffer, type UploadBuffers } from './upload-buffers.ts';
+import { largestBufferBytes, type SharedBuffer, type UploadBuffers } from './upload-buffers.ts';
 
 /** `hash` is set when the xorb is sealed. */
 export interface XorbReference {
@@ -27,7 +27,7 @@ export interface ChunkRun {
   /** Plain bytes and hash of each. */
   readonly chunks: readonly ChunkInfo[];
   /** Encodes them into `target` from `at`, where there is room for all of them uncompressed. */
-  readonly encode: (target: UploadBuffer, at: number) => Promise<EncodedRun>;
+  readonly encode: (target: SharedBuffer, at: number) => Promise<EncodedRun>;
 }
 
 /**
@@ -39,7 +39,7 @@ const xorbBufferBytes = largestBufferBytes;
 export interface XorbUploadParts {
   readonly cas: CasClient;
   readonly budget: ConnectionBudget;
-  readonly buffers: UploadBuffers;
+  readonly buffers: UploadBuffers<SharedBuffer>;
   readonly signal: AbortSignal;
   /** Bytes that will be encoded, more or less. */
   readonly expectedBytes: number;
@@ -55,7 +55,7 @@ function bufferBytesFor(plainBytes: number): number {
 export class XorbUploads {
   readonly #parts: XorbUploadParts;
   #reference: XorbReference = { hash: null };
-  #buffer: UploadBuffer | null = null;
+  #buffer: SharedBuffer | null = null;
   #usedBytes = 0;
   #chunks: ChunkInfo[] = [];
   readonly #sending = new Set<Promise<void>>();
@@ -76,10 +76,8 @@ export class XorbUploads {
         this.#chunks.length + chunks.length > xorbMaxChunks);
     if (isFull) await this.#seal();
     const size = Math.max(worstBytes, bufferBytesFor(this.#parts.expectedBytes));
-    const buffer = this.#buffer ?? this.#parts.buffers.take(size);
-    this.#buffer = null;
-    const { lengths, target } = await run.encode(buffer, this.#usedBytes);
-    this.#buffer = target;
+    this.#buffer ??= this.#parts.buffers.take(size);
+    const { lengths } = await run.encode(this.#buffer, this.#usedBytes);
     const first = this.#chunks.length;
     for (const length of lengths) this.#usedBytes += length;
     this.#chunks.push(...chunks);

@@ -7,7 +7,7 @@ import {
   type UploadCodec,
 } from '../../src/hub/codec-pool.ts';
 import { HubError } from '../../src/hub/remote-store.ts';
-import { UploadBuffers, type UploadBuffer } from '../../src/hub/upload-buffers.ts';
+import { makeShared, UploadBuffers, type Block } from '../../src/hub/upload-buffers.ts';
 import { decodeChunks } from '../../src/xet/xorb.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
 import { noiseBytes, textBytes } from '../xet/xet-samples.ts';
@@ -25,24 +25,22 @@ async function run(
     const piece = data.subarray(at, at + 500_000);
     const block = await codec.push(filled(pool, piece), at + 500_000 >= data.length);
     hashes += Buffer.from(block.hashes).toString('hex');
-    const gap = 1000;
-    const run = await codec.encode(
-      new Uint8Array(block.sizes.length).fill(1),
-      pool.buffers.take(900_000),
-      gap,
-    );
+    const gap = 1003;
+    const target = pool.targets.take(900_000);
+    const run = await codec.encode(new Uint8Array(block.sizes.length).fill(1), target, gap);
     assert.equal(run.lengths.length, block.sizes.length);
     const encodedBytes = run.lengths.reduce((sum, length) => sum + length, 0);
-    decodeChunks(run.target.subarray(gap, gap + encodedBytes), (_, plain) => parts.push(Buffer.from(plain)));
-    for (const buffer of [run.target, ...run.blocks]) pool.buffers.give(buffer);
+    decodeChunks(target.subarray(gap, gap + encodedBytes), (_, plain) => parts.push(Buffer.from(plain)));
+    pool.targets.give(target);
     assert.equal(run.blocks.length, 1);
+    for (const done of run.blocks) pool.blocks.give(done);
   }
   codec.close();
   return { hashes, plain: Buffer.concat(parts) };
 }
 
-function filled(pool: CodecPool, data: Uint8Array): UploadBuffer {
-  const buffer = pool.buffers.take(data.length);
+function filled(pool: CodecPool, data: Uint8Array): Block {
+  const buffer = pool.blocks.take(data.length);
   buffer.set(data);
   return buffer.subarray(0, data.length);
 }
@@ -67,7 +65,7 @@ describe('the codec pool', () => {
     const codec = createInlineCodec(new ManualClock()).open(much);
     const { sizes } = await codec.push(new Uint8Array(noiseBytes(1_000_000)), true);
     const wanted = Uint8Array.from(sizes, (_, i) => (i === 1 || i === 3 ? 1 : 0));
-    const { lengths } = await codec.encode(wanted, new Uint8Array(300_000), 0);
+    const { lengths } = await codec.encode(wanted, makeShared(300_000), 0);
     assert.deepEqual([...lengths], [(sizes[1] as number) + 8, (sizes[3] as number) + 8]);
     codec.close();
   });
@@ -92,11 +90,7 @@ describe('the codec pool', () => {
     const block = filled(pool, noiseBytes(200_000));
     await codec.push(block, false);
     await assert.rejects(codec.push(block, true), HubError);
-    const target = pool.buffers.take(900_000);
-    const run = await codec.encode(Uint8Array.of(1), target, 0);
-    assert.equal(target.length, 0);
-    assert.ok(run.target.length >= 900_000);
-    await assert.rejects(codec.encode(Uint8Array.of(1), target, 0), HubError);
+    await codec.encode(Uint8Array.of(1), pool.targets.take(900_000), 0);
     codec.close();
     await pool.close();
   });
@@ -105,7 +99,7 @@ describe('the codec pool', () => {
     const codec = createInlineCodec(new ManualClock()).open(much);
     const first = await codec.push(new Uint8Array(noiseBytes(600_000)), false);
     const second = await codec.push(new Uint8Array(noiseBytes(400_000, 2)), true);
-    const target = new Uint8Array(1_100_000);
+    const target = makeShared(1_100_000);
     const count = first.sizes.length;
     const some = await codec.encode(new Uint8Array(count - 1).fill(1), target, 0);
     assert.equal(some.blocks.length, 0);
@@ -125,7 +119,9 @@ describe('the codec pool', () => {
     const codec = pool.open(much);
     const { sizes } = await codec.push(filled(pool, noiseBytes(300_000)), true);
     const wanted = new Uint8Array(sizes.length).fill(1);
-    await assert.rejects(codec.encode(wanted, new Uint8Array(300_000), 0), HubError);
+    const target = makeShared(600_000);
+    await assert.rejects(codec.encode(wanted, target, 300_001), HubError);
+    assert.ok(target.every((byte) => byte === 0));
     codec.close();
     await pool.close();
   });
@@ -145,7 +141,7 @@ describe('the codec pool', () => {
 describe('upload buffers', () => {
   test('are used again, and bounded while idle', () => {
     const clock = new ManualClock();
-    const buffers = new UploadBuffers(20 * 1024 * 1024, clock);
+    const buffers = new UploadBuffers(20 * 1024 * 1024, clock, makeShared);
     const small = buffers.take(1000);
     assert.equal(small.length, 1024 * 1024);
     const large = buffers.take(16 * 1024 * 1024);
@@ -163,7 +159,7 @@ describe('upload buffers', () => {
 
   test('are let go after a while without use', () => {
     const clock = new ManualClock();
-    const buffers = new UploadBuffers(20 * 1024 * 1024, clock);
+    const buffers = new UploadBuffers(20 * 1024 * 1024, clock, makeShared);
     buffers.give(buffers.take(1));
     clock.advance(9000);
     buffers.give(buffers.take(1));
