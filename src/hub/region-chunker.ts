@@ -91,7 +91,7 @@ export class RegionChunker {
     for (let i = 0; i < block.sizes.length && state.stoppedAt === null; i += 1) {
       const hash = block.hashes.slice(i * hashSizeBytes, (i + 1) * hashSizeBytes);
       const sizeBytes = block.sizes[i] as number;
-      const known = await this.#findPlace(hash, sizeBytes);
+      const known = await this.#findPlace(hash, sizeBytes, state.at);
       const chunk: ChunkPiece = { type: 'chunk', hash, sizeBytes, place: known ?? { xorb: null, index: 0 } };
       list.push(chunk);
       if (known === null) {
@@ -118,10 +118,10 @@ export class RegionChunker {
     toSend.forEach((chunk, i) => Object.assign(chunk.place, places[i]));
   }
 
-  async #findPlace(hash: Uint8Array, sizeBytes: number): Promise<ChunkPlace | null> {
+  async #findPlace(hash: Uint8Array, sizeBytes: number, offset: number): Promise<ChunkPlace | null> {
     const own = this.#own.get(keyOf(hash));
     if (own !== undefined) return own;
-    const known = await this.#context.dedup.find(hash, sizeBytes);
+    const known = await this.#context.dedup.find(hash, sizeBytes, offset);
     return known === null ? null : { xorb: { hash: known.xorb }, index: known.index };
   }
 
