@@ -6,9 +6,10 @@ import { equalHashes, fileHash, fileHashInTurns, hashToHex } from '../xet/hash.t
 import type { Shard } from '../xet/shard.ts';
 import { Manifest, type PlacedChunk } from './manifest.ts';
 import type { ManifestStore } from './manifest-store.ts';
+import { RecentChunks } from './recent-chunks.ts';
 import { HubError } from './remote-store.ts';
 
-/** About 150 bytes each: 30 MB at most, enough for 12 GiB of files. */
+/** 34 MB at most, enough for 12 GiB of files. */
 const maxRecentChunks = 200_000;
 /** A hash of more, 64 MiB of file, is computed in turns; until then it is checked before the last byte is handed out. */
 const maxChunksAtOnce = 1024;
@@ -34,8 +35,7 @@ interface Observation {
 
 export class KnownChunks {
   readonly #store: ManifestStore;
-  /** Most recently learnt last. */
-  readonly #recent = new Map<string, PlacedChunk>();
+  readonly #recent = new RecentChunks(maxRecentChunks);
   readonly #observed = new Map<string, Observation>();
   /** Files whose hash is being computed. */
   readonly #concluding = new Map<string, Promise<void>>();
@@ -50,16 +50,11 @@ export class KnownChunks {
   }
 
   find(hash: Uint8Array): PlacedChunk | null {
-    return this.#recent.get(keyOf(hash)) ?? this.#store.findChunk(hash);
+    return this.#recent.find(hash) ?? this.#store.findChunk(hash);
   }
 
   learn(chunk: PlacedChunk): void {
-    const key = keyOf(chunk.hash);
-    this.#recent.delete(key);
-    this.#recent.set(key, chunk);
-    if (this.#recent.size <= maxRecentChunks) return;
-    const oldest = this.#recent.keys().next();
-    if (oldest.done !== true) this.#recent.delete(oldest.value);
+    this.#recent.learn(chunk);
   }
 
   /** Takes the chunks that a deduplication answer with plain hashes describes. */
@@ -104,7 +99,7 @@ export class KnownChunks {
     const observation = this.#observed.get(key) ?? { byOffset: new Map<number, PlacedChunk>(), bytes: 0 };
     this.#observed.set(key, observation);
     if (observation.byOffset.has(offset)) return;
-    observation.byOffset.set(offset, chunk);
+    observation.byOffset.set(offset, copyOf(chunk));
     observation.bytes += chunk.sizeBytes;
     this.#observedChunks += 1;
     this.learn(chunk);
@@ -203,6 +198,10 @@ function inOrder({ byOffset }: Observation): readonly PlacedChunk[] | null {
   return list;
 }
 
-function keyOf(hash: Uint8Array): string {
-  return Buffer.from(hash.buffer, hash.byteOffset, hash.byteLength).toString('latin1');
+/** The hashes that come may be parts of whole downloads, which would stay in memory with them. */
+function copyOf({ hash, sizeBytes, xorb, index }: PlacedChunk): PlacedChunk {
+  const hashes = new Uint8Array(hash.length + xorb.length);
+  hashes.set(hash);
+  hashes.set(xorb, hash.length);
+  return { hash: hashes.subarray(0, hash.length), sizeBytes, xorb: hashes.subarray(hash.length), index };
 }
