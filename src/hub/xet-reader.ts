@@ -27,8 +27,8 @@ const smallRest = 0.5;
 const windowsAtOnce = 8;
 /** Some hundred µs of work: less than what crossing to a thread costs the reader. */
 const inlineBytes = 256 * 1024;
-/** Rather than wait for a thread and its first connection, which takes longer than to decode this. */
-const firstInlineBytes = 1024 * 1024;
+/** A READ of 1 MiB and its chunks, rather than wait for a thread and its first connection, which takes longer than to decode them. */
+const firstInlineBytes = 1536 * 1024;
 /** Times that refused URLs are asked for anew. */
 const maxReplans = 2;
 
