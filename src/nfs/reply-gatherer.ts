@@ -51,6 +51,11 @@ export class ReplyGatherer {
     return this.#unsentBytes;
   }
 
+  /** Bytes of finished replies that the next `flush` hands to the socket. */
+  get gatheredBytes(): number {
+    return this.#partsBytes + this.out.position - this.#segmentStart;
+  }
+
   /** Starts a reply with room for `bytes`; returns where it starts. */
   begin(bytes: number): number {
     if (this.out.position + bytes > this.out.bytes.length) this.#switchSlab(bytes);

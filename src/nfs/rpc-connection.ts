@@ -17,6 +17,12 @@ import { XdrError, XdrReader } from './xdr-cursor.ts';
 /** Calls that wait for something, each some hundred bytes. Linux has at most a few hundred under way. */
 const MAX_PENDING_CALLS = 1024;
 const MAX_QUEUED_READS = 1024;
+/**
+ * Replies to many small calls go out when calls and replies come to this much, so that the peer works on them while the rest is
+ * served; what one large call alone comes to waits for the others of its receive event, as a write costs more than it would gain.
+ */
+const EARLY_BYTES = 32 * 1024;
+const LATE_BYTES = 64 * 1024;
 /** A peer that has not completed one record by then is no client. */
 const HANDSHAKE_MS = 10_000;
 
@@ -170,11 +176,18 @@ export class RpcConnection implements ReplyPort {
     if (this.#isServing) return;
     this.#isServing = true;
     let isDrained = false;
+    let servedBytes = 0;
     try {
       if (!this.#isClosed) this.#bulk.resume();
       while (!isDrained && !this.#isBlocked()) {
-        if (this.#receiver.next()) this.#serveRecord();
-        else isDrained = true;
+        if (this.#receiver.next()) {
+          this.#serveRecord();
+          servedBytes += this.#receiver.end - this.#receiver.start;
+          const bytes = servedBytes + this.gatherer.gatheredBytes;
+          if (bytes < EARLY_BYTES || bytes >= LATE_BYTES) continue;
+          this.gatherer.flush();
+          servedBytes = 0;
+        } else isDrained = true;
       }
     } catch (error) {
       this.#failed(error);
