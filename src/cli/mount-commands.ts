@@ -57,15 +57,21 @@ function describeMounted(mount: MountView): string {
 
 export const unmountCommand: Command = {
   name: 'unmount',
-  usage: 'unmount SOURCE|PATH [--discard] [--now] [--force] [--json]',
+  usage: 'unmount SOURCE|PATH [--discard [--yes]] [--now] [--force] [--json]',
   summary: 'send what is pending, then unmount',
   details: [
     'What cannot be sent in time stays on this disk and is sent later; nothing is lost.',
     '--now       do not wait for uploads: the rest is sent after the folder is gone, or at the next start',
     '--discard   give up local changes that are not on the Hub, for good',
+    '--yes       with --discard, also where it is not mounted',
     '--force     unmount even while programs use the folder; they get errors',
   ],
-  form: { flags: ['discard', 'now', 'force', 'json'], options: [], minPositionals: 1, maxPositionals: 1 },
+  form: {
+    flags: ['discard', 'yes', 'now', 'force', 'json'],
+    options: [],
+    minPositionals: 1,
+    maxPositionals: 1,
+  },
   async run(parsed, { out }) {
     const connection = await connect();
     try {
@@ -74,6 +80,7 @@ export const unmountCommand: Command = {
         discard: parsed.has('discard'),
         ifUnsent: parsed.has('now') ? ('keep-now' as const) : ('keep' as const),
         force: parsed.has('force'),
+        confirmed: parsed.has('yes'),
       };
       const { mount } = await connection.call('mounts:unmount', request);
       out(parsed.has('json') ? `${JSON.stringify(mount, null, 2)}\n` : describeUnmounted(mount));

@@ -6,6 +6,7 @@ import { homedir, hostname, release } from 'node:os';
 import { join } from 'node:path';
 import { createBandwidthAccount, setBandwidthLimits } from '../hub/bandwidth.ts';
 import { parseSource } from '../hub/source.ts';
+import { discardUnsent } from '../vfs/unsent-totals.ts';
 import type { Handlers } from '../shared/contract.ts';
 import { systemClock } from '../shared/log.ts';
 import type { Clock, Log } from '../shared/log.ts';
@@ -22,6 +23,7 @@ import { runDoctor } from './doctor.ts';
 import type { EngineFactory } from './engine/engine.ts';
 import { createHandlers } from './handlers.ts';
 import { exportLogs } from './log-export.ts';
+import { recoverLostMounts } from './leftover-mounts.ts';
 import { MountController } from './mount-controller.ts';
 import { MountManager } from './mount-manager.ts';
 import { checkMountPoint, defaultMountPoint } from './mount-point.ts';
@@ -188,6 +190,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
       return checkMountPoint(path, { homeDir: homedir(), dataDir: places.dataDir, uid, table });
     },
     hasData: (id) => stat(dataDirOf(id)).then(() => true, mayExist),
+    discardUnsent: (id) => discardUnsent(dataDirOf(id)),
     removeData: (id) => {
       memory.forget(id);
       return rm(dataDirOf(id), { recursive: true, force: true });
@@ -300,6 +303,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
     log,
     clock,
   });
+  await recoverLostMounts({ mountsDir: join(places.dataDir, 'mounts'), hub, records, log });
   await manager.restore();
   return {
     handlers,

@@ -6,11 +6,11 @@ import type { SourceSpec } from '../hub/source.ts';
 import type { MountArgument, UnmountArgument } from '../shared/contract.ts';
 import type { Clock, Log, Timer } from '../shared/log.ts';
 import type { MountView, Problem } from '../shared/model.ts';
+import { detachForeign } from './leftover-mounts.ts';
 import type { MountController } from './mount-controller.ts';
 import { isAtRest } from './mount-machine.ts';
 import type { MountState } from './mount-machine.ts';
-import { removeCreated } from './mount-point.ts';
-import { mountIdOf } from './mount-records.ts';
+import { mountIdOf, newMountRecord } from './mount-records.ts';
 import type { MountRecord, MountRecords } from './mount-records.ts';
 import { isNfsOf } from './mount-table.ts';
 import type { MountTableEntry } from './mount-table.ts';
@@ -36,6 +36,8 @@ export interface ManagerOptions {
   ) => Promise<string>;
   /** Whether there is a local catalogue of that mount, perhaps with something unsent. */
   readonly hasData: (id: string) => Promise<boolean>;
+  /** Deletes the names and unsent bytes of a mount that does not run. */
+  readonly discardUnsent: (id: string) => Promise<void>;
   /** Deletes a mount's local catalogue. */
   readonly removeData: (id: string) => Promise<void>;
   readonly onChange: () => void;
@@ -43,6 +45,8 @@ export interface ManagerOptions {
 
 /** How soon a mount that somebody ejects is noticed. Reading the table costs microseconds. */
 const tableCheckMs = 5000;
+
+const nothingUnsent = { files: 0, bytes: 0 };
 
 export class MountManager {
   readonly #options: ManagerOptions;
@@ -76,7 +80,7 @@ export class MountManager {
     for (const record of this.#options.records.all()) {
       const isLeftover = isInTable(record, table);
       if (record.hub !== this.#options.hub) {
-        if (isLeftover) void this.#detachForeign(record);
+        if (isLeftover) void detachForeign(record, this.#options);
         continue;
       }
       const controller = this.#adopt(record);
@@ -104,7 +108,8 @@ export class MountManager {
     const isFree = existing === undefined || canMove(existing.state);
     const place = isFree ? await this.#place(spec, id, argument) : null;
     const isNew = existing === undefined && !(await this.#options.hasData(id));
-    const controller = this.#controllers.get(id) ?? this.#adopt(this.#newRecord(id, spec, argument));
+    const controller =
+      this.#controllers.get(id) ?? this.#adopt(newMountRecord(spec, this.#options.hub, argument));
     if (place !== null) await controller.changeRecord(place);
     this.#retries.cancel(id);
     const isOurs = isAtRest(controller.state);
@@ -123,9 +128,7 @@ export class MountManager {
     const { source } = controller.record;
     const before = controller.state;
     if (before.name === 'idle' || before.name === 'failed') {
-      if (argument.discard && controller.record.unsent.files > 0) {
-        throw new HostError('engine', `“${source}” is not mounted; mount it, then unmount it with discard`);
-      }
+      if (argument.discard && controller.record.unsent.files > 0) return this.#discard(controller, argument);
       if (before.name === 'idle') throw new HostError('not-found', `“${source}” is not mounted`);
     }
     const wasWanted = controller.record.wanted;
@@ -148,6 +151,27 @@ export class MountManager {
       );
     }
     await (isAtRest(state) ? controller.settled() : controller.engine.refresh());
+    return controller.view();
+  }
+
+  /** Nothing of it runs: its names and unsent bytes are deleted. */
+  async #discard(controller: MountController, { confirmed }: UnmountArgument): Promise<MountView> {
+    const { id, source, unsent } = controller.record;
+    if (confirmed !== true) {
+      throw new HostError(
+        'unsent',
+        `“${source}” is not mounted and has ${unsent.files} local changes that are not on the Hub; mount it to send them, or confirm that they are to be deleted for good (--yes)`,
+      );
+    }
+    this.#retries.cancel(id);
+    controller.dispatch({ type: 'dismissed' });
+    await controller.settled();
+    if (!isAtRest(controller.state))
+      throw new HostError('busy', `“${source}” is ${controller.state.name} again`);
+    await this.#options.discardUnsent(id);
+    this.#options.log.warn('Unsent changes were discarded', { source, ...unsent });
+    controller.engine.rememberUnsent(nothingUnsent);
+    await controller.changeRecord({ unsent: nothingUnsent, wanted: false });
     return controller.view();
   }
 
@@ -236,23 +260,6 @@ export class MountManager {
     return this.all().filter((controller) => controller.record.source === source);
   }
 
-  #newRecord(id: string, spec: SourceSpec, argument: MountArgument): MountRecord {
-    return {
-      id,
-      source: formatSource(spec),
-      revision: spec.revision,
-      hub: this.#options.hub,
-      mountPoint: null,
-      readOnly: argument.readOnly,
-      serverOnly: argument.serverOnly,
-      port: null,
-      exportPath: null,
-      wanted: false,
-      createdDirs: [],
-      unsent: { files: 0, bytes: 0 },
-    };
-  }
-
   async #place(spec: SourceSpec, id: string, argument: MountArgument): Promise<Partial<MountRecord>> {
     const { readOnly, serverOnly } = argument;
     if (serverOnly) return { readOnly, serverOnly, mountPoint: null };
@@ -273,31 +280,6 @@ export class MountManager {
       );
     }
     return { readOnly, serverOnly, mountPoint };
-  }
-
-  /** Left mounted by a run that used another Hub: cannot be served, so it is taken away if nothing uses it. */
-  async #detachForeign(record: MountRecord): Promise<void> {
-    const { mountPoint, exportPath, source, hub } = record;
-    const { log, systemDriver, records } = this.#options;
-    if (mountPoint === null || exportPath === null) return;
-    const fields = { source, mountPoint, hub };
-    try {
-      const outcome = await systemDriver.unmount(mountPoint, exportPath, false, new AbortController().signal);
-      if (outcome.type === 'gone') {
-        await removeCreated(record.createdDirs);
-        await records.save({ ...record, exportPath: null, createdDirs: [] });
-        log.info('A mount that an earlier run left for another Hub was removed', fields);
-      } else
-        log.warn(
-          'A mount that an earlier run left for another Hub is in use; start the host for that Hub',
-          fields,
-        );
-    } catch (error) {
-      log.warn('A mount that an earlier run left for another Hub could not be removed', {
-        ...fields,
-        cause: String(error),
-      });
-    }
   }
 
   #adopt(record: MountRecord): MountController {

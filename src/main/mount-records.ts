@@ -87,6 +87,28 @@ export class MountRecords {
   }
 }
 
+/** Of a mount that was never made. */
+export function newMountRecord(
+  spec: SourceSpec,
+  hub: string,
+  { readOnly, serverOnly }: Pick<MountRecord, 'readOnly' | 'serverOnly'>,
+): MountRecord {
+  return {
+    id: mountIdOf(spec, hub),
+    source: formatSource(spec),
+    revision: spec.revision,
+    hub,
+    mountPoint: null,
+    readOnly,
+    serverOnly,
+    port: null,
+    exportPath: null,
+    wanted: false,
+    createdDirs: [],
+    unsent: { files: 0, bytes: 0 },
+  };
+}
+
 /** One mount per source, revision and Hub. Readable, fit as a folder name, and unique by its last part. */
 export function mountIdOf(spec: SourceSpec, hub: string): string {
   const identity = fingerprint(JSON.stringify([hub, formatSource(spec), spec.revision]));

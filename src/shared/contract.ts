@@ -93,6 +93,8 @@ export interface UnmountArgument {
   readonly ifUnsent: 'keep' | 'keep-now' | 'stay';
   /** Detach even while programs use the mount. */
   readonly force: boolean;
+  /** Of a mount that is not mounted: a person knows that `discard` deletes what is unsent. */
+  readonly confirmed?: boolean;
 }
 
 export const parseUnmountArgument: Parser<UnmountArgument> = object({
@@ -100,6 +102,7 @@ export const parseUnmountArgument: Parser<UnmountArgument> = object({
   discard: withDefault(flag, false),
   ifUnsent: withDefault(oneOf(['keep', 'keep-now', 'stay']), 'keep'),
   force: withDefault(flag, false),
+  confirmed: withDefault(flag, false),
 });
 
 export interface UnmountResult {
