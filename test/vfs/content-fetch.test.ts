@@ -227,7 +227,7 @@ describe('fetching content', () => {
       const wrong = pattern(100_000, 9);
       const fetch = remote.fetch.bind(remote);
       remote.fetch = (_content, start, end, sink) => {
-        sink(start, wrong.subarray(start, end - 1000));
+        void sink(start, wrong.subarray(start, end - 1000));
         remote.fetch = fetch;
         return Promise.reject(hubError('corrupt', false));
       };
@@ -243,7 +243,7 @@ describe('fetching content', () => {
       const wrong = pattern(100_000, 9);
       const fetch = remote.fetch.bind(remote);
       remote.fetch = (_content, start, end, sink) => {
-        sink(start, wrong.subarray(start, end));
+        void sink(start, wrong.subarray(start, end));
         remote.fetch = fetch;
         return Promise.reject(hubError('corrupt', false));
       };
