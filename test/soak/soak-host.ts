@@ -14,6 +14,7 @@ import { Nfs3Client } from '../support/nfs-client.ts';
 export const bucket = 'demo/soak';
 const source = `bucket/${bucket}`;
 const sampleMs = 1000;
+const probeUrl = new URL('memory-probe.ts', import.meta.url).href;
 
 export interface Sample {
   readonly atMs: number;
@@ -62,8 +63,18 @@ export class SoakHost {
     return { HF_ENDPOINT: this.hub.endpoint, HF_TOKEN: this.hub.token };
   }
 
+  /** Where the threads of the host write down what memory they need. */
+  get probePath(): string {
+    return join(this.#line.dir, 'memory.jsonl');
+  }
+
   async start(): Promise<void> {
-    const { child } = await this.#line.startReady(['serve'], this.#env);
+    const options = [process.env['NODE_OPTIONS'], '--expose-gc', `--import=${probeUrl}`];
+    const { child } = await this.#line.startReady(['serve'], {
+      ...this.#env,
+      NODE_OPTIONS: options.filter((option) => option !== undefined).join(' '),
+      HUBDRIVE_SOAK_MEMORY: this.probePath,
+    });
     child.stderr?.resume();
     this.#child = child;
   }

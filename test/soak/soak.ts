@@ -11,6 +11,7 @@ import { randomOf } from '../support/random.ts';
 import { SoakClient } from './soak-client.ts';
 import { SoakFaults } from './soak-faults.ts';
 import { bucket, SoakHost, type Sample } from './soak-host.ts';
+import { judgeMemory } from './soak-memory.ts';
 import { SoakRival } from './soak-rival.ts';
 import { SoakVisitor } from './soak-visitor.ts';
 
@@ -20,9 +21,6 @@ const rivalCount = 3;
 const killingShare = Number(process.env['HUBDRIVE_SOAK_KILLING'] ?? 0.5);
 const betweenKillsMs = 25_000;
 const settlePatienceMs = 180_000;
-/** The garbage of a busy thread comes and goes by some 100 MiB; a leak goes beyond that. */
-const rssGrowthLimit = 1.5;
-const rssSlackBytes = 64 * 1024 * 1024;
 const descriptorSlack = 16;
 
 interface Figures {
@@ -198,22 +196,16 @@ function report(
   // The first third warms up: caches fill to their limits.
   const early = life.slice(Math.floor(life.length / 3), Math.floor(life.length / 2));
   const late = life.slice(-early.length);
-  const rss = [early, late].map((samples) => median(samples, ({ rssBytes }) => rssBytes));
   const descriptors = [early, late].map((samples) => median(samples, (sample) => sample.descriptors));
-  rows.push(['RSS of the last host, MiB, middle and end', rss.map(mebibytes).join(' → ')]);
-  const tenths = Array.from(
-    { length: 10 },
-    (_, part) => life[Math.floor((part * life.length) / 10)]?.rssBytes ?? 0,
-  );
-  rows.push(['RSS at every tenth of its life, MiB', tenths.map(mebibytes).join(' ')]);
+  const memory = judgeMemory(life, host.probePath);
+  rows.push(...memory.rows);
+  differences.push(...memory.differences);
   rows.push(['descriptors of the last host, middle and end', descriptors.join(' → ')]);
   rows.push([
     'highest RSS of any host, MiB',
     mebibytes(Math.max(...host.samples.map(({ rssBytes }) => rssBytes))),
   ]);
-  const [rssEarly = 0, rssLate = 0] = rss;
   const [descriptorsEarly = 0, descriptorsLate = 0] = descriptors;
-  if (rssLate > rssEarly * rssGrowthLimit + rssSlackBytes) differences.push('the memory of the host grows');
   if (descriptorsLate > descriptorsEarly + descriptorSlack)
     differences.push('the descriptors of the host grow');
 }
