@@ -4,6 +4,7 @@
 import { parentPort } from 'node:worker_threads';
 import type { CodecReply, CodecRequest } from './codec-messages.ts';
 import { CodecStream } from './codec-stream.ts';
+import { standBack } from './thread-priority.ts';
 
 const streams = new Map<number, CodecStream>();
 
@@ -28,6 +29,7 @@ function answer(request: Exclude<CodecRequest, { type: 'close' }>): {
   return { reply: { type: 'encoded', job, run }, transfer };
 }
 
+standBack();
 const port = parentPort;
 port?.on('message', (request: CodecRequest) => {
   if (request.type === 'close') {
