@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { DownloadOrder } from '../../src/hub/download-messages.ts';
@@ -13,7 +17,7 @@ import {
 } from '../../src/hub/download-threads.ts';
 import { defaultTimeouts } from '../../src/hub/http-exchange.ts';
 import { HubError } from '../../src/hub/remote-store.ts';
-import { packContent } from '../support/local-hub.ts';
+import { packContent, temporaryFolder } from '../support/local-hub.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { noiseBytes, textBytes } from '../xet/xet-samples.ts';
 
@@ -34,18 +38,26 @@ const wholeXorb: Handler = (_, response) => {
   response.end();
 };
 
-async function serve(t: TestContext, handler: Handler): Promise<{ url: string; connections: () => number }> {
+interface Served {
+  readonly url: string;
+  readonly connections: () => number;
+}
+
+function serve(t: TestContext, handler: Handler): Promise<Served> {
+  return listen(t, http.createServer(handler), 'http', 'connection');
+}
+
+async function listen(t: TestContext, server: http.Server, scheme: string, event: string): Promise<Served> {
   let connections = 0;
-  const server = http.createServer(handler);
-  server.on('connection', () => (connections += 1));
-  server.listen(0, '127.0.0.1');
+  server.on(event, () => (connections += 1));
+  server.listen(0, 'localhost');
   await once(server, 'listening');
   t.after(() => {
     server.closeAllConnections();
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}/xorb?sig=1`, connections: () => connections };
+  return { url: `${scheme}://localhost:${port}/xorb?sig=1`, connections: () => connections };
 }
 
 function openThreads(t: TestContext, options: Partial<DownloadThreadsOptions> = {}): DownloadThreads {
@@ -248,6 +260,23 @@ describe('downloads on threads', () => {
     assert.ok((await download(threads, url)).equals(content.data));
     await threads.close();
     assert.equal(clock.pendingTimers, 0);
+  });
+
+  test('work over TLS, and refuse a server that nobody vouches for', async (t) => {
+    const folder = await temporaryFolder(t);
+    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+    const subject = ['-subj', '/CN=localhost', '-days', '2'];
+    const made = spawnSync('openssl', ['req', '-x509', '-nodes', ...subject, '-keyout', key, '-out', cert]);
+    if (made.status !== 0) return t.skip('there is no openssl to make a certificate with');
+    const server = https.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, wholeXorb);
+    const { url, connections } = await listen(t, server, 'https', 'secureConnection');
+    await failsWith(download(openThreads(t), url), 'network');
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+    t.after(() => delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']);
+    const threads = openThreads(t);
+    const before = connections();
+    for (let i = 0; i < 2; i += 1) assert.ok((await download(threads, url)).equals(content.data));
+    assert.equal(connections() - before, 1);
   });
 
   test('give up threads that die again and again', async (t) => {
