@@ -264,11 +264,12 @@ function contentAt(
   return (offset, count) => content.subarray(offset, offset + count);
 }
 
-const sourceBytes = 4 * 1024 * 1024;
+/** Few, so that the source stays in the processor's cache; no power of two, so that it repeats after 1022 pages only. */
+const sourceBytes = 64 * 1022;
 const longestBlockBytes = 1024 * 1024;
 const pageBytes = 4096;
 
-/** What writes put at `offset`: another piece of the same few megabytes for every page, so that a misplaced one is seen. */
+/** What writes put at `offset`: another piece of the same megabyte for every page, so that a misplaced one is seen. */
 function writtenAt(offset: number, count: number): Uint8Array {
   const source = contentOf('random', sourceBytes + longestBlockBytes, 7);
   const start = ((offset / pageBytes) * 192) % sourceBytes;
