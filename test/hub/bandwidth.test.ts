@@ -147,7 +147,8 @@ describe('bodies over HTTP', () => {
     setBandwidthLimits(account, { up: 0, down: 100 * kilobyte });
     const work = download();
     const elapsedMs = await timeOf(work);
-    assert.ok(elapsedMs > 9000 && elapsedMs < 10_500, `${elapsedMs} ms`);
+    // A piece passes when its turn begins, so the last one is not waited for; on a busy machine pieces are large.
+    assert.ok(elapsedMs > 8000 && elapsedMs < 10_500, `${elapsedMs} ms`);
     assert.equal((await work).text, '\u0001'.repeat(size));
   });
 
