@@ -102,10 +102,15 @@ export async function hashesOf(hub: HubAddress, bucket: string): Promise<Readonl
   return new Map(entries.map(({ path, xetHash }) => [path, xetHash ?? '']));
 }
 
-/** A fresh process each time: its connections and its compiled code are as new as an engine's. */
-export async function downloadPlainly(world: BenchWorld, order: HttpDownload): Promise<HttpFigures> {
+/** In a process of its own each time; `first` is downloaded before, so that code is compiled and connections are open. */
+export async function downloadPlainly(
+  world: BenchWorld,
+  order: HttpDownload,
+  first: HttpDownload | null = null,
+): Promise<HttpFigures> {
   const child = world.startChild();
   try {
+    if (first !== null) await child.call(httpModule, 'downloadOverHttp', first);
     return await child.call<HttpFigures>(httpModule, 'downloadOverHttp', order);
   } finally {
     await child.close();
