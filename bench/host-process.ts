@@ -11,7 +11,8 @@ import { endChild } from './child.ts';
 import type { HubAddress } from './hub-child.ts';
 
 const program = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
-const codeCacheDir = fileURLToPath(new URL('../node_modules/.cache/code', import.meta.url));
+/** Where the launcher keeps compiled code. */
+export const codeCacheDir = fileURLToPath(new URL('../node_modules/.cache/code', import.meta.url));
 
 export interface HostOptions {
   readonly settings?: Partial<Settings>;

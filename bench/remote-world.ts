@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { engineYoungMegabytes } from '../src/main/engine/engine-client.ts';
 import type { RouteCount } from '../src/hub-local/faults.ts';
 import type { BenchChild } from './child.ts';
+import { codeCacheDir } from './host-process.ts';
 import type { HubAddress } from './hub-child.ts';
 import type { EngineAddress } from './remote-world-engine.ts';
 import type { HttpDownload, HttpFigures } from './remote-world-http.ts';
@@ -62,8 +63,8 @@ export class RemoteEngine {
     options: { readonly dir?: string; readonly isWatched?: boolean } = {},
   ): Promise<RemoteEngine> {
     const child = world.startChild({
-      // As the launcher sets it, and as the host limits engine threads.
-      env: { UV_THREADPOOL_SIZE: '16' },
+      // As the launcher sets them, and as the host limits engine threads.
+      env: { UV_THREADPOOL_SIZE: '16', NODE_COMPILE_CACHE: codeCacheDir },
       nodeFlags: [`--max-semi-space-size=${engineYoungMegabytes / 3}`],
     });
     const place = options.dir ?? join(await world.folder(), 'engine');
