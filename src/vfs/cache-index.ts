@@ -56,6 +56,17 @@ export interface EvictionCandidate {
   readonly bytes: number;
 }
 
+/** Of later versions than the rest; a file without them is complete. */
+const checksumSchema = `
+  CREATE TABLE IF NOT EXISTS checksum (
+    content INTEGER NOT NULL,
+    segment INTEGER NOT NULL,
+    sums BLOB NOT NULL,
+    PRIMARY KEY (content, segment)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER IF NOT EXISTS checksum_removed AFTER DELETE ON content BEGIN DELETE FROM checksum WHERE content = OLD.id; END;
+`;
+
 export class CacheIndex {
   readonly #database: DatabaseSync;
   readonly #find: StatementSync;
@@ -67,6 +78,8 @@ export class CacheIndex {
   readonly #remove: StatementSync;
   readonly #oldest: StatementSync;
   readonly #total: StatementSync;
+  readonly #sums: StatementSync;
+  readonly #putSums: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -85,6 +98,11 @@ export class CacheIndex {
     this.#remove = database.prepare('DELETE FROM content WHERE id = ? RETURNING bytes');
     this.#oldest = database.prepare('SELECT id, key, bytes FROM content ORDER BY used_at LIMIT ?');
     this.#total = database.prepare('SELECT bytes FROM total');
+    this.#sums = database.prepare('SELECT sums FROM checksum WHERE content = ? AND segment = ?');
+    this.#putSums = database.prepare(
+      `INSERT OR REPLACE INTO checksum (content, segment, sums)
+       SELECT id, ?, ? FROM content WHERE id = ?`,
+    );
   }
 
   /** The row of `key`; a row that contradicts `sizeBytes` or itself counts as empty. */
@@ -163,6 +181,17 @@ export class CacheIndex {
     }));
   }
 
+  /** See cache-checksums.ts. */
+  sums(id: number, segment: number): Uint8Array | null {
+    const sums = this.#sums.get(id, segment)?.['sums'];
+    return sums instanceof Uint8Array ? sums : null;
+  }
+
+  /** Does nothing where the row of the content is gone. */
+  putSums(id: number, segment: number, sums: Uint8Array): void {
+    this.#putSums.run(segment, sums, id);
+  }
+
   usedBytes(): number {
     return toNumber(this.#total.get()?.['bytes']);
   }
@@ -205,6 +234,7 @@ function openDatabase(path: string): DatabaseSync {
     const version = toNumber(database.prepare('PRAGMA user_version').get()?.['user_version']);
     if (version === 0) database.exec(`${schema} PRAGMA user_version = ${schemaVersion};`);
     else if (version !== schemaVersion) throw new Error(`cache index version ${version} is unknown`);
+    database.exec(checksumSchema);
     database.exec('COMMIT');
     const found = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
     if (found !== 'ok') throw new Error(`the cache index is damaged: ${String(found)}`);

@@ -58,15 +58,21 @@ export function readLocal(
   target: Uint8Array,
   targetOffset: number,
   length: number,
+  isEdit = false,
 ): MaybePromise<void> {
   const { file } = entry;
   if (!entry.used) cache.noteUse(entry);
   if (file !== null && entry.extents.covers(offset, offset + length)) {
-    return cache.guard(entry, () => file.read(target, targetOffset, length, offset));
+    const isSure = cache.checksums.isSure(entry, offset, offset + length, isEdit);
+    return cache.guard(entry, () =>
+      isSure
+        ? file.read(target, targetOffset, length, offset)
+        : cache.checksums.read(entry, file, target, targetOffset, length, offset),
+    );
   }
   const waits: Promise<void>[] = [];
   const read = (from: CachedContent, start: number, end: number): void => {
-    const reading = readLocal(cache, from, start, target, targetOffset + start - offset, end - start);
+    const reading = readLocal(cache, from, start, target, targetOffset + start - offset, end - start, isEdit);
     if (reading !== undefined) waits.push(reading);
   };
   try {

@@ -29,6 +29,8 @@ export interface CachedContent {
   readonly extents: ExtentMap;
   /** Where further bytes may be found on this disk. */
   origin: CacheOrigin | null;
+  /** Of `extents`: written by this run, or compared with their checksums. */
+  readonly trusted: ExtentMap;
   /** In the file, not yet recorded. */
   unrecorded: ExtentMap;
   used: boolean;
@@ -46,6 +48,7 @@ export function emptyEntry(content: ContentRef): CachedContent {
     revision: 0,
     extents: new ExtentMap(),
     origin: null,
+    trusted: new ExtentMap(),
     unrecorded: new ExtentMap(),
     used: false,
     gone: false,
@@ -65,6 +68,7 @@ export function adoptedEntry(
     file,
     extents: extents.copy(),
     origin,
+    trusted: extents.copy(),
     unrecorded: extents.copy(),
     used: true,
     adopting: true,

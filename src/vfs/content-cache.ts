@@ -6,6 +6,7 @@
 
 import type { ContentRef } from '../hub/remote-store.ts';
 import type { Timer } from '../shared/log.ts';
+import { CacheChecksums } from './cache-checksums.ts';
 import { cacheFolderOf, cachePathOf, sweepCacheFolder } from './cache-folder.ts';
 import type { CacheOrigin, EvictionCandidate } from './cache-index.ts';
 import { evictOldest, excessBytes } from './cache-limits.ts';
@@ -26,6 +27,7 @@ const entryLimit = 4096;
 
 export class ContentCache {
   readonly #options: ContentCacheOptions;
+  readonly checksums: CacheChecksums;
   readonly #writer: CacheWriter;
   readonly #entries = new Map<string, CachedContent>();
   readonly #unrecorded = new Set<CachedContent>();
@@ -37,11 +39,13 @@ export class ContentCache {
 
   constructor(options: ContentCacheOptions) {
     this.#options = options;
+    this.checksums = new CacheChecksums(options);
     this.#writer = new CacheWriter({
       create: (entry) => this.#create(entry),
       stored: (entry, start, end) => {
         entry.extents.add(start, end);
         entry.unrecorded.add(start, end);
+        entry.trusted.add(start, end);
         this.#unrecorded.add(entry);
         this.#schedule();
       },
@@ -279,6 +283,7 @@ export class ContentCache {
   async close(): Promise<void> {
     await this.#recording;
     await this.record();
+    await this.checksums.close();
     this.#closed = true;
     this.#timer?.cancel();
     this.#options.index.close();
@@ -305,6 +310,7 @@ export class ContentCache {
         entry.revision = row.revision;
         entry.extents.addAll(row.extents);
         this.#used.delete(entry);
+        this.checksums.note(entry);
         disk.step('cache-recorded');
       } catch (error) {
         if (entry.gone) continue;

@@ -131,7 +131,9 @@ export class LazyFile {
       return this.#readMissing(offset, target, targetOffset, length, purpose);
     };
     try {
-      const reading = readLocal(this.#around.cache, entry, offset, target, targetOffset, length);
+      const { cache } = this.#around;
+      const isEdit = purpose.edit !== null;
+      const reading = readLocal(cache, entry, offset, target, targetOffset, length, isEdit);
       return reading === undefined ? undefined : reading.catch(again);
     } catch (error) {
       return again(error);
