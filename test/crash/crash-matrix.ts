@@ -113,7 +113,7 @@ export class CrashMatrix {
     }
     await world.settle();
     await world.checkHub();
-    checkNoLeftovers(world);
+    await checkNoLeftovers(world);
   }
 
   /** Everything that was ever done, once more over a clean restart. */

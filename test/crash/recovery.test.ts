@@ -85,7 +85,7 @@ test('SIGKILL at any step of recovering from SIGKILL loses nothing', async (t) =
     await world.settle();
     await world.checkMount(folder);
     await world.checkHub();
-    checkNoLeftovers(world);
+    await checkNoLeftovers(world);
     lines.push(`  ${step.padEnd(26)} killed ${kills} times`);
     if (kills === 0) missed.push(step);
   }
