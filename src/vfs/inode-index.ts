@@ -76,6 +76,8 @@ export class InodeIndex {
 
   removeInode(slot: number): void {
     this.#byIno.remove(hashNumber(this.inoOf(slot)), slot);
+    // A free row has the number 0, which nothing may find.
+    if (slot === this.#recentSlot) this.#recentSlot = -1;
     this.#directories.delete(slot);
     this.inodes.free(slot);
   }

@@ -47,6 +47,18 @@ test('random insertions and removals equal plain maps', () => {
   assert.deepEqual(listed, expected);
 });
 
+test('the inode asked for last is found, and not after it is gone or its place is taken', () => {
+  const index = new InodeIndex({ foldCase: false });
+  assert.equal(index.slotOf(5), -1);
+  const slot = index.addInode(5, typeCode.file);
+  assert.deepEqual([index.slotOf(5), index.slotOf(5), index.slotOf(6)], [slot, slot, -1]);
+  assert.equal(index.slotOf(5), slot);
+  index.removeInode(slot);
+  assert.deepEqual([index.slotOf(5), index.slotOf(0)], [-1, -1]);
+  assert.equal(index.addInode(7, typeCode.file), slot);
+  assert.deepEqual([index.slotOf(5), index.slotOf(7), index.slotOf(7)], [-1, slot, slot]);
+});
+
 test('an exact name wins over one that differs in Unicode form, and that over one that differs in case', () => {
   const index = new InodeIndex({ foldCase: true });
   const root = index.addInode(1, typeCode.directory);
