@@ -49,7 +49,7 @@ export function localRanges(
 
 /**
  * Reads a range that `localRanges` has. Throws or rejects when a file turns out to be damaged or gone: it is discarded then, so that a
- * second try fetches. `target` is borrowed until it is done.
+ * second try fetches. `target` is borrowed until it is done. `isEdit`: the bytes go into a new content, so their checksums are compared.
  */
 export function readLocal(
   cache: ContentCache,
@@ -100,14 +100,18 @@ export async function flattenOrigin(cache: ContentCache, content: ContentRef): P
   const { origin } = entry;
   if (origin === null || entry.adopting) return;
   const middle = cache.open(origin.content);
-  const { file, origin: next } = middle;
+  const { origin: next } = middle;
   if (next === null || middle.extents.totalBytes > flattenLimitBytes) return;
   const scratch = new Uint8Array(sliceBytes);
   for (const { start, end } of middle.extents.intersect(origin.same).ranges()) {
     for (const gap of entry.extents.gaps(start, end)) {
       for (let position = gap.start; position < gap.end; position += sliceBytes) {
         const length = Math.min(sliceBytes, gap.end - position);
-        await file?.read(scratch, 0, length, position);
+        try {
+          await readLocal(cache, middle, position, scratch, 0, length, true);
+        } catch {
+          return; // it said so in the log, and the chain stays as long as it is
+        }
         if (entry.gone || !cache.store(entry, position, scratch.subarray(0, length))) return;
       }
     }

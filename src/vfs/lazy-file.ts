@@ -174,7 +174,7 @@ export class LazyFile {
       for (const { start, end } of entry.extents.gaps(range.start, range.end)) {
         const bytes = new Uint8Array(end - start);
         try {
-          await readLocal(cache, entry, start, bytes, 0, bytes.length);
+          await readLocal(cache, entry, start, bytes, 0, bytes.length, true);
         } catch {
           // It said so in the log; the bytes are fetched.
           return;
