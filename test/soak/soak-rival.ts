@@ -7,6 +7,7 @@ import { pattern } from '../support/content-bench.ts';
 import { NfsFailure, type Nfs3Client } from '../support/nfs-client.ts';
 import { ConnectionLost, SoakConnection } from './soak-connection.ts';
 import { bucket, type SoakHost } from './soak-host.ts';
+import { longestContestMs } from './soak-visitor.ts';
 
 const folder = 'contested';
 const largestFileBytes = 100_000;
@@ -91,9 +92,10 @@ export class SoakRival {
     if (this.#random() < 0.5) await this.#ask((nfs) => nfs.read(found, 0, 1 << 20));
     const ours = this.#fresh();
     await this.#ask((nfs) => nfs.setattr(found, { size: 0 }));
+    const writtenAtMs = performance.now();
     await this.#write(found, 0, ours);
-    // Before the two seconds are over after which ours is sent.
     const theirs = await this.#putThere(path);
+    if (performance.now() - writtenAtMs > longestContestMs) return;
     this.contests.set(path, [digestOf(ours), theirs]);
   }
 
