@@ -11,6 +11,7 @@ const mib = 1024 * kib;
 const bucket = 'demo/first-reads';
 const seed = 61;
 const firstFiles = 8;
+const quietMs = 500;
 
 const firstByte = 'first 4 KiB of a cold file: round trips of 30 ms';
 const fetchedFor = (name: string): string => `random ${name} of a cold file: fetched by asked`;
@@ -96,6 +97,8 @@ function measureFirstBytes(measuring: Measuring, link: Route): Promise<BenchValu
       const spec = reads(file, measuring.smallMiB, 4 * kib, 1, seed + index);
       const { seconds } = await target.run({ ...spec, order: 'sequential' });
       if (index > 0) durationsMs.push(seconds * 1000);
+      // What is read ahead of one file must not be in the way of the next one's first byte.
+      await new Promise((resolve) => setTimeout(resolve, quietMs));
     }
     const medianMs = durationsMs.toSorted((a, b) => a - b)[durationsMs.length >> 1] ?? Number.NaN;
     return [
