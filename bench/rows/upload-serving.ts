@@ -19,7 +19,7 @@ export const uploadServingGroup: BenchGroup = {
   targets: ['', ', 30 ms 1 Gbit/s'].flatMap((suffix) =>
     ['GETATTR', 'READ 4 KiB'].map((call) => ({ metric: rowOf(call, suffix), against: idle, atMost: 3 })),
   ),
-  maxRuns: 5,
+  maxRuns: 3,
   open,
 };
 
