@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { DownloadOrder } from '../../src/hub/download-messages.ts';
@@ -17,7 +15,7 @@ import {
 } from '../../src/hub/download-threads.ts';
 import { defaultTimeouts } from '../../src/hub/http-exchange.ts';
 import { HubError } from '../../src/hub/remote-store.ts';
-import { packContent, temporaryFolder } from '../support/local-hub.ts';
+import { packContent } from '../support/local-hub.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { noiseBytes, textBytes } from '../xet/xet-samples.ts';
 
@@ -263,12 +261,10 @@ describe('downloads on threads', () => {
   });
 
   test('work over TLS, and refuse a server that nobody vouches for', async (t) => {
-    const folder = await temporaryFolder(t);
-    const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-    const subject = ['-subj', '/CN=localhost', '-days', '2'];
-    const made = spawnSync('openssl', ['req', '-x509', '-nodes', ...subject, '-keyout', key, '-out', cert]);
-    if (made.status !== 0) return t.skip('there is no openssl to make a certificate with');
-    const server = https.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, wholeXorb);
+    const [key, cert] = ['key.pem', 'certificate.pem'].map((name) =>
+      readFileSync(new URL(`../fixtures/tls/${name}`, import.meta.url)),
+    );
+    const server = https.createServer({ key, cert }, wholeXorb);
     const { url, connections } = await listen(t, server, 'https', 'secureConnection');
     await failsWith(download(openThreads(t), url), 'network');
     process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
