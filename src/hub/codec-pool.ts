@@ -170,9 +170,15 @@ class ThreadPool implements CodecPool {
     let best: CodecThread | null = null;
     for (const thread of this.#threads) if (best === null || thread.streams < best.streams) best = thread;
     if (best !== null && (best.streams === 0 || this.#threads.size >= this.#maxThreads)) return best;
-    const thread = new CodecThread(() => this.#threads.delete(thread));
-    this.#threads.add(thread);
-    return thread;
+    try {
+      const thread = new CodecThread(() => this.#threads.delete(thread));
+      this.#threads.add(thread);
+      return thread;
+    } catch (cause) {
+      // The system may give no more threads to this process; one that is there can do the work too.
+      if (best !== null) return best;
+      throw codecError('no thread can be started', cause);
+    }
   }
 
   #armIdle(): void {

@@ -92,8 +92,9 @@ export class DownloadThreads {
       throw new UnsuitableDownload('there is no thread for it');
     this.#idle?.cancel();
     this.#idle = null;
-    const thread = this.#pick();
     try {
+      const thread = this.#pick();
+      if (thread === null) throw new UnsuitableDownload('no thread can be started for it');
       await thread.run(what, order, signal, take);
       this.#crashes = 0;
     } finally {
@@ -107,7 +108,7 @@ export class DownloadThreads {
     await this.#endThreads();
   }
 
-  #pick(): DownloadThread {
+  #pick(): DownloadThread | null {
     let best: DownloadThread | null = null;
     for (const thread of this.#threads) if (best === null || thread.jobCount < best.jobCount) best = thread;
     const isBusy = best === null || best.jobCount > 0;
@@ -116,13 +117,20 @@ export class DownloadThreads {
       : this.#start();
   }
 
-  #start(): DownloadThread {
-    const thread = new DownloadThread(this.#options, (isCrash) => {
-      this.#threads.delete(thread);
-      if (isCrash) this.#crashes += 1;
-    });
-    this.#threads.add(thread);
-    return thread;
+  /** Null where the system gives no more threads to this process. */
+  #start(): DownloadThread | null {
+    try {
+      const thread = new DownloadThread(this.#options, (isCrash) => {
+        this.#threads.delete(thread);
+        if (isCrash) this.#crashes += 1;
+      });
+      this.#threads.add(thread);
+      return thread;
+    } catch {
+      // The general client does the download without one.
+      this.#crashes += 1;
+      return null;
+    }
   }
 
   #armIdle(): void {

@@ -92,13 +92,16 @@ function requestHead(url: URL, order: DownloadOrder): string {
 
 function start(number: number, order: DownloadOrder): void {
   const url = new URL(order.url);
+  let limit = 0;
   const download: RangeDownload = new RangeDownload(order, blocks, {
     onBatch: (batch) => post({ type: 'batch', job: number, batch }, [batch.block]),
     onPending: () => notePending(download, order.urgent),
     onReceived: (bytes) => {
       job.progressAtMs = performance.now();
+      limit = bandwidth?.limit('down') ?? 0;
       return bandwidth?.reserve('down', bytes) ?? 0;
     },
+    isLimitAsBefore: () => limit === (bandwidth?.limit('down') ?? 0),
     onUnblocked: () => {
       job.progressAtMs = performance.now();
       job.connection.resume();

@@ -225,7 +225,16 @@ export function exchange(
       socket.once(secure ? 'secureConnect' : 'connect', connected);
     });
     outgoing.on('response', (response) =>
-      resolve(answerOf(request, response, { watchdog, timeouts, stopped, finish, pace })),
+      resolve(
+        answerOf(request, response, {
+          watchdog,
+          timeouts,
+          stopped,
+          finish,
+          pace,
+          endSending: () => endSending(outgoing),
+        }),
+      ),
     );
     if (body === null) outgoing.end();
     else void sendBody(outgoing, body, pace, () => watchdog.progress(timeouts.headersMs));
@@ -238,6 +247,19 @@ interface AnswerParts {
   readonly stopped: { readonly reason: HubError | null };
   readonly finish: () => void;
   readonly pace: Pace;
+  readonly endSending: () => Promise<void>;
+}
+
+/**
+ * An answer may come before the whole body was sent. Nobody wants the rest: it would go on without a limit in time, from memory that
+ * its owner takes for free once there is an answer. Resolves when the connection has let go of it.
+ */
+async function endSending(outgoing: http.ClientRequest): Promise<void> {
+  if (outgoing.writableFinished) return;
+  const { socket } = outgoing;
+  outgoing.destroy();
+  if (socket === null || socket.closed) return;
+  await new Promise<void>((resolve) => socket.once('close', () => resolve()));
 }
 
 /** Leaves bytes to the connection while the limit does not allow for more. */
@@ -262,7 +284,7 @@ function unsendableError(what: string, cause: unknown): HubError {
 function answerOf(
   request: ExchangeRequest,
   response: IncomingMessage,
-  { watchdog, timeouts, stopped, finish, pace }: AnswerParts,
+  { watchdog, timeouts, stopped, finish, pace, endSending }: AnswerParts,
 ): HttpAnswer {
   const { what } = request;
   watchdog.watch(timeouts.stallMs, 'the answer stalled');
@@ -279,7 +301,7 @@ function answerOf(
           finish();
           if (failure !== null)
             reject(failure instanceof Error ? failure : new Error('take threw', { cause: failure }));
-          else if (response.complete && response.errored === null) resolve();
+          else if (response.complete && response.errored === null) void endSending().then(resolve);
           else reject(stopped.reason ?? cutError(what, response.errored));
         };
         if (response.closed) return settle();
@@ -300,6 +322,7 @@ function answerOf(
     discard: () => {
       finish();
       response.destroy();
+      void endSending();
     },
   };
 }

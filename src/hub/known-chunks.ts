@@ -33,6 +33,9 @@ interface Observation {
   bytes: number;
 }
 
+/** More would keep the serving thread from everybody else. */
+const chunksLearntPerTurn = 512;
+
 export class KnownChunks {
   readonly #store: ManifestStore;
   readonly #recent = new RecentChunks(maxRecentChunks);
@@ -68,7 +71,10 @@ export class KnownChunks {
 
   /** The chunk list of a file that was made here and registered. */
   async keep(hash: Uint8Array, manifest: Manifest): Promise<void> {
-    for (let i = 0; i < manifest.count; i += 1) this.learn(manifest.chunkAt(i));
+    for (let i = 0; i < manifest.count; i += 1) {
+      if (i > 0 && i % chunksLearntPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
+      this.learn(manifest.chunkAt(i));
+    }
     await this.#store.put(hash, manifest);
   }
 

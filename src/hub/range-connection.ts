@@ -12,6 +12,8 @@ import type { DownloadFailure } from './download-messages.ts';
  */
 const slabBytes = 1024 * 1024;
 const readBytes = 256 * 1024;
+/** A wait looks this often whether the limit was changed. */
+const lookEveryMs = 500;
 const maxHeadBytes = 64 * 1024;
 /** Of an error's body. */
 const maxErrorBytes = 16 * 1024;
@@ -27,6 +29,8 @@ export interface RangeReceiver {
   onBytes(bytes: Uint8Array, isLast: boolean): { readonly used: number; readonly blocked: boolean };
   /** Bytes came over the wire; the milliseconds to wait before more may. */
   onReceived(bytes: number): number;
+  /** Whether that wait still holds: the limit may be lifted meanwhile. */
+  isLimitAsBefore(): boolean;
   onEnd(): void;
   onFailure(failure: DownloadFailure): void;
 }
@@ -50,7 +54,7 @@ export class RangeConnection {
   #answer: Answer | null = null;
   #error: Buffer[] | null = null;
   #blocked = false;
-  #waiting = false;
+  #waiting: NodeJS.Timeout | null = null;
   #isConnected = false;
   #gotBytes = false;
 
@@ -105,7 +109,7 @@ export class RangeConnection {
 
   /** It is not the server that keeps us waiting. */
   get isHeldBack(): boolean {
-    return this.#blocked || this.#waiting;
+    return this.#blocked || this.#waiting !== null;
   }
 
   /** One request at a time. */
@@ -123,10 +127,12 @@ export class RangeConnection {
     if (!this.#blocked) return;
     this.#blocked = false;
     this.#process();
-    if (!this.#blocked && !this.#waiting) this.#socket.resume();
+    if (!this.#blocked && this.#waiting === null) this.#socket.resume();
   }
 
   close(): void {
+    clearTimeout(this.#waiting ?? undefined);
+    this.#waiting = null;
     this.#socket.destroy();
   }
 
@@ -159,14 +165,21 @@ export class RangeConnection {
     this.#gotBytes = true;
     const delayMs = this.#receiver?.onReceived(bytes) ?? 0;
     if (!this.#blocked) this.#process();
-    if (delayMs > 0) {
-      this.#waiting = true;
-      setTimeout(() => {
-        this.#waiting = false;
-        if (!this.#blocked) this.#socket.resume();
-      }, delayMs);
-    }
-    return !this.#blocked && !this.#waiting;
+    if (delayMs > 0) this.#holdBack(delayMs);
+    return !this.#blocked && this.#waiting === null;
+  }
+
+  #holdBack(delayMs: number): void {
+    clearTimeout(this.#waiting ?? undefined);
+    this.#waiting = setTimeout(
+      () => {
+        this.#waiting = null;
+        if (delayMs > lookEveryMs && this.#receiver?.isLimitAsBefore() === true)
+          this.#holdBack(delayMs - lookEveryMs);
+        else if (!this.#blocked) this.#socket.resume();
+      },
+      Math.min(delayMs, lookEveryMs),
+    );
   }
 
   #process(): void {
@@ -262,7 +275,7 @@ export class RangeConnection {
     this.#receiver = null;
     this.#answer = null;
     if (receiver !== null) tell(receiver);
-    if (keepsAlive) this.#onIdle(this);
+    if (keepsAlive && this.#start === this.#end) this.#onIdle(this);
     else this.close();
   }
 

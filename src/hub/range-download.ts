@@ -15,6 +15,7 @@ export interface DownloadEvents {
   /** There is something to hand out: `flush` should be called soon. */
   onPending(): void;
   onReceived(bytes: number): number;
+  isLimitAsBefore(): boolean;
   /** A block is free again. */
   onUnblocked(): void;
   onDone(): void;
@@ -50,6 +51,10 @@ export class RangeDownload implements RangeReceiver {
   onReceived(bytes: number): number {
     this.#receivedBytes += bytes;
     return this.#events.onReceived(bytes);
+  }
+
+  isLimitAsBefore(): boolean {
+    return this.#events.isLimitAsBefore();
   }
 
   onBytes(bytes: Uint8Array, isLast: boolean): { used: number; blocked: boolean } {

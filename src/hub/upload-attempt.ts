@@ -1,7 +1,7 @@
 // One attempt to bring a version of a file to the CAS: takes over what stays of the base, chunks and sends the rest, and
 // registers the result. `xet-writer.ts` decides what base there is and what follows a refusal.
 
-import { fileHash, hashToHex } from '../xet/hash.ts';
+import { fileHashInTurns, hashToHex } from '../xet/hash.ts';
 import { writeShard, type ShardXorb } from '../xet/shard.ts';
 import { pieceStartingAt, type BaseLayout } from './base-layout.ts';
 import type { BaseTerms } from './base-terms.ts';
@@ -124,7 +124,7 @@ export class UploadAttempt {
       if (piece.type === 'term') throw new Error('A term has no known chunks');
       return placedChunk(piece);
     });
-    const hash = fileHash(chunks);
+    const hash = await fileHashInTurns(chunks);
     const segmented = makeSegments(pieces, () => {
       throw new Error('A term has no known chunks');
     });

@@ -20,10 +20,11 @@ export class UploadBuffers<B extends Block | SharedBuffer> {
   readonly #clock: HubClock;
   readonly #make: (sizeBytes: number) => B;
   #idle: HubTimer | null = null;
+  #wasUsed = false;
   readonly #free: B[] = [];
   #freeBytes = 0;
 
-  /** `limitBytes` bounds what lies idle; after ten seconds without use all of it is let go. */
+  /** `limitBytes` bounds what lies idle; after ten to twenty seconds without use all of it is let go. */
   constructor(limitBytes: number, clock: HubClock, make: (sizeBytes: number) => B) {
     this.#limitBytes = limitBytes;
     this.#clock = clock;
@@ -39,20 +40,30 @@ export class UploadBuffers<B extends Block | SharedBuffer> {
   take(sizeBytes: number): B {
     const size = keptSizes.find((kept) => kept >= sizeBytes);
     if (size === undefined) throw new RangeError(`No upload buffer has ${sizeBytes} bytes`);
-    this.#idle?.cancel();
-    this.#idle = null;
+    this.#wasUsed = true;
     const found = this.#free.findIndex((buffer) => buffer.length === size);
     if (found === -1) return this.#make(size);
     this.#freeBytes -= size;
-    return this.#free.splice(found, 1)[0] as B;
+    const [buffer] = this.#free.splice(found, 1);
+    if (this.#free.length === 0) this.clear();
+    return buffer as B;
   }
 
   /** Takes back all of a buffer. Nobody may use it any more: if that is doubtful, it is left to the garbage collector instead. */
   give(buffer: B): void {
+    this.#wasUsed = true;
     if (this.#freeBytes + buffer.length > this.#limitBytes) return;
     this.#free.push(buffer);
     this.#freeBytes += buffer.length;
-    this.#idle ??= this.#clock.schedule(idleMs, () => this.clear());
+    if (this.#idle === null) this.#armIdle();
+  }
+
+  #armIdle(): void {
+    this.#wasUsed = false;
+    this.#idle = this.#clock.schedule(idleMs, () => {
+      if (this.#wasUsed) this.#armIdle();
+      else this.clear();
+    });
   }
 
   /** Lets go of what lies idle. */

@@ -157,6 +157,20 @@ describe('upload buffers', () => {
     assert.equal(clock.pendingTimers, 0);
   });
 
+  test('are let go while others of another size are in use, or lost', () => {
+    const clock = new ManualClock();
+    const buffers = new UploadBuffers(16 * 1024 * 1024, clock, makeShared);
+    buffers.give(buffers.take(16 * 1024 * 1024));
+    clock.advance(5000);
+    const small = buffers.take(1);
+    clock.advance(10_000);
+    buffers.give(small);
+    buffers.take(1);
+    clock.advance(20_000);
+    assert.equal(buffers.idleBytes, 0);
+    assert.equal(clock.pendingTimers, 0);
+  });
+
   test('are let go after a while without use', () => {
     const clock = new ManualClock();
     const buffers = new UploadBuffers(20 * 1024 * 1024, clock, makeShared);

@@ -6,6 +6,7 @@ import https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { describe, test, type TestContext } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { Bandwidth, createBandwidthAccount, setBandwidthLimits } from '../../src/hub/bandwidth.ts';
 import type { DownloadOrder } from '../../src/hub/download-messages.ts';
 import {
   DownloadThreads,
@@ -273,6 +274,25 @@ describe('downloads on threads', () => {
     const before = connections();
     for (let i = 0; i < 2; i += 1) assert.ok((await download(threads, url)).equals(content.data));
     assert.equal(connections() - before, 1);
+  });
+
+  test('are left to the general client where no thread can be started', async (t) => {
+    const { url } = await serve(t, wholeXorb);
+    // Refused at once, as when the system has no more threads for this process.
+    const threads = openThreads(t, { workerUrl: new URL('http://localhost/') });
+    threads.prepare();
+    for (let i = 0; i < 5; i += 1) await assert.rejects(download(threads, url), UnsuitableDownload);
+  });
+
+  test('go on soon after a limit of the bandwidth is lifted', async (t) => {
+    const { url } = await serve(t, wholeXorb);
+    const bandwidth = createBandwidthAccount();
+    setBandwidthLimits(bandwidth, { up: 0, down: 1000 });
+    const work = download(openThreads(t, { bandwidth }), url);
+    // At this rate it would take most of an hour.
+    while (new Bandwidth(bandwidth).reserve('down', 1) < 60_000) await turn();
+    setBandwidthLimits(bandwidth, { up: 0, down: 0 });
+    assert.ok((await work).equals(content.data));
   });
 
   test('give up threads that die again and again', async (t) => {

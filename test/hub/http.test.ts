@@ -357,4 +357,23 @@ describe('the HTTP client', () => {
     assert.match(error.message, /cannot be sent .*Authorization/);
     assert.doesNotMatch(error.message, /hf_secret/);
   });
+
+  test('stops sending a body once there is an answer, and lets go of its memory', async () => {
+    let received = 0;
+    let ended: () => void = () => undefined;
+    const end = new Promise<void>((resolve) => (ended = resolve));
+    handler = (request, response) => {
+      request.socket.once('close', () => ended());
+      request.once('data', (bytes: Buffer) => {
+        received += bytes.length;
+        request.pause();
+        json(response, 200, { ok: true });
+      });
+    };
+    const body = new Uint8Array(64 * 1024 * 1024);
+    const { value } = await client.json({ method: 'POST', url, what: 'Sending', body: [body] }, 1000);
+    assert.deepEqual(value, { ok: true });
+    await end;
+    assert.ok(received < body.length);
+  });
 });
