@@ -168,10 +168,11 @@ export class MountManager {
     await controller.settled();
     if (!isAtRest(controller.state))
       throw new HostError('busy', `“${source}” is ${controller.state.name} again`);
-    await this.#options.discardUnsent(id);
-    this.#options.log.warn('Unsent changes were discarded', { source, ...unsent });
+    // Somebody may mount it again while its space on the disk is given back.
+    const discarded = this.#options.discardUnsent(id);
     controller.engine.rememberUnsent(nothingUnsent);
-    await controller.changeRecord({ unsent: nothingUnsent, wanted: false });
+    await Promise.all([discarded, controller.changeRecord({ unsent: nothingUnsent, wanted: false })]);
+    this.#options.log.warn('Unsent changes were discarded', { source, ...unsent });
     return controller.view();
   }
 

@@ -7,8 +7,8 @@ import { rowOf } from './inode-columns.ts';
 import { isFile, type NamespaceContext } from './namespace-context.ts';
 import { takeNameAway } from './namespace-remove.ts';
 
-/** Linux: fs/nfs/unlink.c, 16 digits of the file number and 8 of a counter. macOS: `.nfs.` and numbers with a dot between. */
-const pattern = /^\.nfs(?:[0-9a-f]{16,}|\.[0-9a-f.]{4,})$/i;
+/** Linux: fs/nfs/unlink.c, 16 digits of the file number and 8 of a counter. macOS: `.nfs.` and two numbers of 8 and 4 digits. */
+const pattern = /^\.nfs(?:[0-9a-f]{16,}|\.[0-9a-f]{8}\.?[0-9a-f]{4})$/i;
 const leastAgeMs = 24 * 3_600_000;
 const mostAtOnce = 100;
 

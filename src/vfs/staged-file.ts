@@ -130,7 +130,8 @@ export class StagedFile {
     const { top, lower } = this;
     const damaged = ExtentMap.of(...top.sums.damaged.within(offset, end));
     for (const gap of top.extents.gaps(offset, end)) {
-      for (const range of lower?.sums.damaged.within(gap.start, gap.end) ?? [])
+      // What lies behind the limit of the upper layer was cut off.
+      for (const range of lower?.sums.damaged.within(gap.start, Math.min(gap.end, top.baseLimit)) ?? [])
         damaged.add(range.start, range.end);
     }
     if (damaged.count > 0) throw damageError(this.#owner, 'read', this.ino, damaged);

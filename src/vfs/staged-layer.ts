@@ -120,6 +120,10 @@ export class StagedLayer {
     const { baseLimit } = this;
     const lost = this.extents.within(sizeBytes, Number.MAX_SAFE_INTEGER);
     const lostPending = this.pending.within(sizeBytes, Number.MAX_SAFE_INTEGER);
+    const lostClaims = [...this.claims].map((claim) => ({
+      claim,
+      ranges: claim.within(sizeBytes, Number.MAX_SAFE_INTEGER),
+    }));
     this.extents.truncate(sizeBytes);
     this.pending.truncate(sizeBytes);
     for (const claim of this.claims) claim.truncate(sizeBytes);
@@ -128,6 +132,10 @@ export class StagedLayer {
       this.baseLimit = baseLimit;
       for (const { start, end } of lost) this.extents.add(start, end);
       for (const { start, end } of lostPending) this.pending.add(start, end);
+      // A commit may be under way with them: it must not say that it has made safe what it no longer knows.
+      for (const { claim, ranges } of lostClaims) {
+        for (const { start, end } of ranges) claim.add(start, end);
+      }
     };
   }
 }

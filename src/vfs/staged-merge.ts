@@ -75,6 +75,8 @@ async function copyUp(
     await top.file.read(scratch, 0, length, start);
     // What is damaged stays known as damaged: see `takeAway`.
     file.noteDamage(top, await top.sums.check(start, start + length));
+    // Of a block that is copied into in part, the rest gets a new checksum: it must be right by the one that it has.
+    file.noteDamage(lower, await lower.sums.check(start, start + length));
     lower.sums.willWrite(start, start + length);
     await lower.sums.syncRemovals();
     await new Promise((resolve) => setImmediate(resolve));

@@ -1,7 +1,7 @@
 // What of a mount that is not open is not on the Hub yet, by its catalogue alone, and how to give it up. Used by the host for mounts that
 // nobody has mounted.
 
-import { rmSync, statSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -31,9 +31,18 @@ export function readUnsentTotals(dataDir: string): UnsentTotals | null {
   }
 }
 
-/** Deletes the names and the unsent bytes of a mount that is not open, on a person's explicit wish only. What was set aside stays. */
+/**
+ * Deletes the names and the unsent bytes of a mount that is not open, on a person's explicit wish only. What was set aside stays.
+ * They are out of the way when it returns, so that a mount may begin anew; the promise is about their space on the disk.
+ */
 export async function discardUnsent(dataDir: string): Promise<void> {
   // The catalogue first: without it nothing can name the bytes, and a crash before they are gone leaves them set aside.
   for (const suffix of ['-wal', '-shm', '']) rmSync(join(dataDir, `catalogue.db${suffix}`), { force: true });
-  await rm(join(dataDir, 'staging'), { recursive: true, force: true });
+  const staging = join(dataDir, 'staging');
+  const discarded = `${staging}.discarded`;
+  // An earlier discard may have been cut short.
+  if (existsSync(discarded)) rmSync(discarded, { recursive: true, force: true });
+  if (!existsSync(staging)) return;
+  renameSync(staging, discarded);
+  await rm(discarded, { recursive: true, force: true });
 }

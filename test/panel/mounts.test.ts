@@ -84,7 +84,7 @@ test('the switch shows only what the host said, and asks for the other', browser
   await flip(row);
   await row.getByText('Not mounted').waitFor();
   assert.deepEqual(host.callsTo('mounts:unmount'), [
-    { target: id, discard: false, ifUnsent: 'keep', force: false },
+    { target: id, discard: false, ifUnsent: 'keep', force: false, confirmed: false },
   ]);
 });
 

@@ -113,3 +113,49 @@ test('commits of different files that come together share the sync of the folder
   assert.equal(count('data done'), 20);
   assert.equal(count('folder done'), 1);
 });
+
+test('a commit waits for the checksums that went before it, not for those that later writes take away', async (t) => {
+  const { bench, log, hold, until } = await watchedBench(t);
+  const segmentBytes = 4 * 1024 * 1024;
+  bench.inodes.add(1, null);
+  await bench.write(1, 0, pattern(2 * segmentBytes));
+  await bench.store.commit(1);
+  bench.clock.advance(1500);
+  const sealed = bench.database.handle.prepare('SELECT count(*) AS n FROM staged_checksum');
+  while (Number(sealed.get()?.['n']) < 2) await new Promise((resolve) => setImmediate(resolve));
+  log.length = 0;
+  const release = hold('log');
+  await bench.write(1, 0, 'first');
+  const committing = bench.store.commit(1);
+  await until('log asked');
+  await bench.write(1, segmentBytes, 'second');
+  release();
+  const releaseLater = hold('log');
+  await until('data asked');
+  releaseLater();
+  await committing;
+});
+
+test('a truncation that fails takes nothing out of a commit that is under way', async (t) => {
+  const { bench, hold, until } = await watchedBench(t);
+  const bytes = pattern(5000);
+  bench.inodes.add(1, null);
+  await bench.write(1, 0, bytes);
+  const release = hold('data');
+  const committing = bench.store.commit(1);
+  await until('data asked');
+  const failing = (): void =>
+    bench.database.transaction(() => {
+      void bench.store.truncate(1, 1000);
+      throw new Error('the disk is full');
+    });
+  assert.throws(failing, /the disk is full/);
+  release();
+  await committing;
+  const extents = bench.database.handle.prepare('SELECT * FROM staged_extent').all();
+  assert.deepEqual(
+    extents.map(({ start, end }) => [start, end]),
+    [[0, 5000]],
+  );
+  assert.ok((await bench.read(1)).equals(bytes));
+});

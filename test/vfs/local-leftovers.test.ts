@@ -19,10 +19,12 @@ test('removed files that no kernel can have open any more go at the next start',
   await h.rename('d/open', `d/${linux}`);
   await h.write('d/.nfs.20051025.0001', 'of macOS');
   await h.write('d/.nfsnote', 'of a person');
+  await h.write('d/.nfs.2024', 'of a person too');
   await h.write('d/linked', 'twice');
   await h.link('d/linked', 'd/.nfs000000000000123400000002');
   await h.flush();
   const all = [
+    '.nfs.2024',
     '.nfs.20051025.0001',
     linux,
     '.nfs000000000000123400000002',
@@ -39,7 +41,7 @@ test('removed files that no kernel can have open any more go at the next start',
   await h.write(`d/${recent}`, 'removed a moment ago');
   options.bootedAtMs = h.clock.now() + 1000;
   await h.restart();
-  assert.deepEqual(await h.names('d'), ['.nfsnote', 'linked', recent, 'theirs'].sort());
+  assert.deepEqual(await h.names('d'), ['.nfs.2024', '.nfsnote', 'linked', recent, 'theirs'].sort());
   assert.deepEqual(await h.names('d/theirs'), ['.nfs0000000000000000000000ff']);
   assert.throws(() => h.fs.getAttributes(ino), { code: 'ESTALE' });
   assert.equal(await h.read('d/linked'), 'twice');

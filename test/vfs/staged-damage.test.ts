@@ -72,6 +72,19 @@ describe('a bit that flips in a staging file', () => {
     });
   });
 
+  it('is forgotten block by block when the disk is right again', async () => {
+    await withBench(async (bench) => {
+      await stage(bench, pattern(300_000));
+      flip(bench, 100_000);
+      flip(bench, 150_000);
+      await assert.rejects(bench.send(1), { message: /bytes 65536 to 131071/ });
+      flip(bench, 100_000);
+      await assert.rejects(bench.send(1), { message: /bytes 131072 to 196607/ });
+      flip(bench, 150_000);
+      assert.equal((await bench.send(1))?.clean, true);
+    });
+  });
+
   it('is found at the first read after a restart; the rest of the file and other files go on', async () => {
     await withBench(async (bench) => {
       const bytes = pattern(300_000);
