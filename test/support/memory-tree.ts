@@ -3,6 +3,8 @@
 import { FsError } from '../../src/vfs/fs-error.ts';
 import type { Attributes, Caller, Change, FileType, SetAttributes, Time } from '../../src/vfs/file-system.ts';
 
+const largestFileBytes = 256 * 1024 * 1024;
+
 export interface MemoryNode {
   readonly ino: number;
   readonly type: FileType;
@@ -143,6 +145,8 @@ export class MemoryTree {
 
   resize(node: MemoryNode, sizeBytes: number): void {
     if (sizeBytes === node.data.length) return;
+    // It is all in memory: calls with random offsets must not ask for terabytes of it.
+    if (sizeBytes > largestFileBytes) throw new FsError('EFBIG', 'resize', { path: `inode ${node.ino}` });
     const data = Buffer.alloc(sizeBytes);
     node.data.copy(data, 0, 0, sizeBytes);
     node.data = data;
