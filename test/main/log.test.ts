@@ -37,7 +37,7 @@ for (const [name, text, secret] of secrets) {
 
 test('ordinary text is left as it is', () => {
   for (const text of [
-    'bucket/demo/work at /home/u',
+    'bucket/demo/data at /home/u',
     'https://h/api/models?limit=1&cursor=abc',
     'hf_ is a prefix',
   ]) {
@@ -70,7 +70,7 @@ test('lines are JSON in a private file, short on a terminal, and redacted in bot
   try {
     const log = await openHostLog({ logDir, level: 'info', terminal });
     log.debug('not written');
-    log.info('Mount is mounted', { source: 'bucket/demo/work', url: 'https://x/?Signature=abcdef' });
+    log.info('Mount is mounted', { source: 'bucket/demo/data', url: 'https://x/?Signature=abcdef' });
     const cause = new Error('GET with Bearer abcdefgh failed');
     log.error('It failed', {}, new Error('outer', { cause }));
     log.setLevel('debug');
@@ -89,7 +89,7 @@ test('lines are JSON in a private file, short on a terminal, and redacted in bot
     );
     assert.match(String(lines[1]?.['err']), /outer[\s\S]*caused by: [\s\S]*Bearer \[removed\]/);
     assert.doesNotMatch(text + shown, /abcdef/);
-    assert.match(shown, /^\d\d:\d\d:\d\d Mount is mounted \(source=bucket\/demo\/work/);
+    assert.match(shown, /^\d\d:\d\d:\d\d Mount is mounted \(source=bucket\/demo\/data/);
     assert.match(shown, /error: It failed/);
     assert.doesNotMatch(shown, /written$/m);
   } finally {

@@ -66,14 +66,14 @@ test('records of mounts survive a restart; concurrent saves leave the newest and
 });
 
 test('a mount is named by its source, revision and Hub, and by nothing else', () => {
-  const id = mountIdOf(parseSource('bucket/demo/work'), 'demo');
-  assert.match(id, /^bucket-demo-work-[0-9a-f]{12}$/);
-  assert.equal(mountIdOf(parseSource('bucket/demo/work/'), 'demo'), id);
+  const id = mountIdOf(parseSource('bucket/demo/data'), 'demo');
+  assert.match(id, /^bucket-demo-data-[0-9a-f]{12}$/);
+  assert.equal(mountIdOf(parseSource('bucket/demo/data/'), 'demo'), id);
   const others = [
-    mountIdOf(parseSource('bucket/demo/work/sub'), 'demo'),
-    mountIdOf(parseSource('bucket/demo/work'), 'https://huggingface.co'),
-    mountIdOf(parseSource('model/demo/work'), 'demo'),
-    mountIdOf(parseSource('model/demo/work', 'v1'), 'demo'),
+    mountIdOf(parseSource('bucket/demo/data/sub'), 'demo'),
+    mountIdOf(parseSource('bucket/demo/data'), 'https://huggingface.co'),
+    mountIdOf(parseSource('model/demo/data'), 'demo'),
+    mountIdOf(parseSource('model/demo/data', 'v1'), 'demo'),
   ];
   assert.equal(new Set([id, ...others]).size, 5);
 });

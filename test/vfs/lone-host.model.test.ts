@@ -9,6 +9,7 @@ import { hubError, MemoryRemoteStore } from '../support/memory-remote-store.ts';
 import { randomOf } from '../support/random.ts';
 import { throwIfAborted, whenAborted } from '../support/remote-listing.ts';
 import { FsHarness, owner } from '../support/virtual-fs-harness.ts';
+import { runTraced } from '../support/traced-run.ts';
 
 const seeds = process.env['HUBDRIVE_MODEL_SEED']?.split(',').map(Number) ?? [1, 2, 3, 4, 5, 6];
 const steps = Number(process.env['HUBDRIVE_MODEL_STEPS'] ?? 250);
@@ -170,7 +171,7 @@ class Run {
     );
   }
 
-  async compare(): Promise<void> {
+  async check(): Promise<void> {
     assert.deepEqual(await this.#h.names('d'), [...this.#files.keys()].map((path) => path.slice(2)).sort());
     for (const [path, text] of this.#files) assert.equal(await this.#h.read(path), text, path);
   }
@@ -183,7 +184,7 @@ class Run {
     await this.#h.flush();
     await this.#h.refresh();
     this.#tellConflicts();
-    await this.compare();
+    await this.check();
     const { remote } = this.#h;
     const hub = remote.paths().map((path) => [path, remote.text(path)] as const);
     assert.deepEqual(hub, [...this.#files, ['other', 'x']].toSorted());
@@ -200,16 +201,7 @@ async function runSeed(t: TestContext, seed: number): Promise<void> {
   await h.remove('d/a');
   const hub = new SlowHub(remote, random);
   const run = new Run(h, hub, random);
-  try {
-    for (let step = 0; step < steps; step += 1) {
-      await run.step();
-      await run.compare();
-    }
-    await run.finish();
-  } catch (error) {
-    t.diagnostic(`seed ${seed}, step ${run.trace.length}; the last: ${run.trace.slice(-40).join(' | ')}`);
-    throw error;
-  }
+  await runTraced(t, seed, steps, run);
 }
 
 for (const seed of seeds) {

@@ -8,6 +8,7 @@ import { settle } from '../support/manual-clock.ts';
 import { MemoryRemoteStore } from '../support/memory-remote-store.ts';
 import { randomOf } from '../support/random.ts';
 import { FsHarness, owner } from '../support/virtual-fs-harness.ts';
+import { runTraced } from '../support/traced-run.ts';
 
 const seeds = process.env['HUBDRIVE_MODEL_SEED']?.split(',').map(Number) ?? [1, 2, 3, 4];
 const steps = Number(process.env['HUBDRIVE_MODEL_STEPS'] ?? 120);
@@ -96,7 +97,7 @@ class Hosts {
    * Between comparing and committing another client can change a file unseen: the Hub has no condition for that. Here, one host
    * finishes what is due before the other goes on.
    */
-  async settle(): Promise<void> {
+  async check(): Promise<void> {
     for (let turns = 0; turns < 500 && this.#hosts.some(isSending); turns += 1) await settle();
   }
 
@@ -189,16 +190,7 @@ async function runSeed(t: TestContext, seed: number): Promise<void> {
       return results;
     },
   });
-  try {
-    for (let step = 0; step < steps; step += 1) {
-      await run.step();
-      await run.settle();
-    }
-    await run.finish();
-  } catch (error) {
-    t.diagnostic(`seed ${seed}, step ${run.trace.length}; the last: ${run.trace.slice(-60).join(' | ')}`);
-    throw error;
-  }
+  await runTraced(t, seed, steps, run);
 }
 
 for (const seed of seeds) {

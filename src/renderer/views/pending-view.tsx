@@ -36,7 +36,9 @@ export function PendingView() {
   const { reload } = list;
   // Progress has no push of its own: the list is asked for again while something is in it, and once when it becomes empty.
   const beat = waiting > 0 ? now : 0;
-  useEffect(() => reload(), [beat, waiting]); // eslint-disable-line react-hooks/exhaustive-deps
+  // `reload` is made anew at each drawing and always does the same.
+  // eslint-disable-next-line react-hooks/exhaustive-deps
+  useEffect(() => reload(), [beat, waiting]);
 
   const items = list.value?.items ?? [];
   const hidden = Math.max(0, items.length - maxShown) + (list.value?.omitted ?? 0);
