@@ -76,7 +76,12 @@ export class DownloadThreads {
   /** Starts a thread that will soon be needed. */
   prepare(): void {
     if (this.#threads.size > 0 || this.#closed || this.#crashes >= crashLimit) return;
-    this.#start();
+    try {
+      this.#start();
+    } catch (error) {
+      if (!(error instanceof UnsuitableDownload)) throw error;
+      return; // the download that needs it hears of it
+    }
     this.#armIdle();
   }
 
@@ -94,7 +99,6 @@ export class DownloadThreads {
     this.#idle = null;
     try {
       const thread = this.#pick();
-      if (thread === null) throw new UnsuitableDownload('no thread can be started for it');
       await thread.run(what, order, signal, take);
       this.#crashes = 0;
     } finally {
@@ -108,7 +112,7 @@ export class DownloadThreads {
     await this.#endThreads();
   }
 
-  #pick(): DownloadThread | null {
+  #pick(): DownloadThread {
     let best: DownloadThread | null = null;
     for (const thread of this.#threads) if (best === null || thread.jobCount < best.jobCount) best = thread;
     const isBusy = best === null || best.jobCount > 0;
@@ -117,8 +121,7 @@ export class DownloadThreads {
       : this.#start();
   }
 
-  /** Null where the system gives no more threads to this process. */
-  #start(): DownloadThread | null {
+  #start(): DownloadThread {
     try {
       const thread = new DownloadThread(this.#options, (isCrash) => {
         this.#threads.delete(thread);
@@ -126,10 +129,10 @@ export class DownloadThreads {
       });
       this.#threads.add(thread);
       return thread;
-    } catch {
-      // The general client does the download without one.
+    } catch (cause) {
+      // The system may give no more threads to this process; the general client does without one.
       this.#crashes += 1;
-      return null;
+      throw new UnsuitableDownload('no thread can be started for it', { cause });
     }
   }
 
