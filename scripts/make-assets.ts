@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { initWasm, Resvg } from '@resvg/resvg-wasm';
-import { trayIconNames } from '../src/main/tray-icon.ts';
+import { trayIconNames } from '../src/main/tray/tray-icon.ts';
 
 const rootDir = fileURLToPath(new URL('..', import.meta.url));
 const sourceDir = join(rootDir, 'assets', 'source');

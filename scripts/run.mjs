@@ -56,7 +56,7 @@ function check(node) {
     ['format', bin('prettier'), ['--check', '--log-level=warn', '.']],
     ['types and layers', bin('tsc'), ['-b']],
     ['lint', bin('oxlint'), ['--type-aware', '--deny-warnings']],
-    ['layer rules', node, [...nodeFlags, '--test', '--test-reporter=dot', 'scripts/check-layers.test.ts']],
+    ['layer rules', node, [...nodeFlags, '--test', '--test-reporter=dot', 'scripts/*.test.ts']],
     ['dead code', bin('knip'), ['--no-progress']],
   ];
   for (const [name, program, args] of steps) {

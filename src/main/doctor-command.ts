@@ -2,11 +2,11 @@
 
 import { readFile } from 'node:fs/promises';
 import type { DoctorReport } from '../shared/model.ts';
-import { runCommand } from './command-runner.ts';
-import { currentPlaces } from './data-dir.ts';
+import { runCommand } from './system/command-runner.ts';
+import { currentPlaces } from './files/data-dir.ts';
 import { runDoctor } from './doctor.ts';
-import { createSystemDriver } from './system-driver.ts';
-import { environmentTokens } from './token-source.ts';
+import { createSystemDriver } from './system/system-driver.ts';
+import { environmentTokens } from './account/token-source.ts';
 
 export function runDoctorAlone(): Promise<DoctorReport> {
   return runDoctor({

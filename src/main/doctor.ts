@@ -3,10 +3,10 @@
 
 import { access, constants, statfs } from 'node:fs/promises';
 import type { DoctorCheck, DoctorReport, MountView } from '../shared/model.ts';
-import type { RunCommand } from './command-runner.ts';
-import type { OsMountDriver } from './os-mount.ts';
+import type { RunCommand } from './system/command-runner.ts';
+import type { OsMountDriver } from './system/os-mount.ts';
 import { errnoOf, problemOf } from './problem.ts';
-import type { TokenSource } from './token-source.ts';
+import type { TokenSource } from './account/token-source.ts';
 
 export interface DoctorParts {
   readonly dataDir: string;

@@ -5,8 +5,8 @@ import type { Caller } from '../shared/contract.ts';
 import type { Clock } from '../shared/log.ts';
 import type { HostState } from '../shared/model.ts';
 import type { Host } from './host.ts';
-import type { SeenStale } from './tray-icon.ts';
-import { UploadRate } from './upload-rate.ts';
+import type { SeenStale } from './tray/tray-icon.ts';
+import { UploadRate } from './tray/upload-rate.ts';
 
 export type StateListener = (state: HostState | null, previous: HostState | null) => void;
 

@@ -6,38 +6,39 @@ import { homedir, hostname, release } from 'node:os';
 import { join } from 'node:path';
 import { createBandwidthAccount, setBandwidthLimits } from '../hub/bandwidth.ts';
 import { parseSource } from '../hub/source.ts';
-import { discardUnsent } from '../vfs/unsent-totals.ts';
+import { discardUnsent } from '../vfs/content/unsent-totals.ts';
 import type { Handlers } from '../shared/contract.ts';
 import { systemClock } from '../shared/log.ts';
 import type { Clock, Log } from '../shared/log.ts';
 import type { DoctorReport, HostState, Settings } from '../shared/model.ts';
 import type { Places } from '../shared/places.ts';
-import { emptyCache, measureCache } from '../vfs/cache-emptying.ts';
-import { ActivityFeed } from './activity-feed.ts';
-import { ActivityMemory } from './activity-memory.ts';
-import { runCommand } from './command-runner.ts';
-import type { RunCommand } from './command-runner.ts';
-import { ConflictNotices } from './conflict-notices.ts';
-import { ControlServer } from './control-server.ts';
+import { emptyCache, measureCache } from '../vfs/cache/cache-emptying.ts';
+import { ActivityFeed } from './surfaces/activity-feed.ts';
+import { ActivityMemory } from './surfaces/activity-memory.ts';
+import { runCommand } from './system/command-runner.ts';
+import type { RunCommand } from './system/command-runner.ts';
+import { ConflictNotices } from './surfaces/conflict-notices.ts';
+import { ControlServer } from './surfaces/control-server.ts';
 import { runDoctor } from './doctor.ts';
 import type { EngineFactory } from './engine/engine.ts';
-import { createHandlers } from './handlers.ts';
+import { createHandlers } from './surfaces/handlers.ts';
 import { exportLogs } from './log-export.ts';
-import { recoverLostMounts } from './leftover-mounts.ts';
-import { MountController } from './mount-controller.ts';
-import { MountManager } from './mount-manager.ts';
-import { checkMountPoint, defaultMountPoint } from './mount-point.ts';
-import { MountRecords } from './mount-records.ts';
-import type { MountRecord } from './mount-records.ts';
-import { serverOnlyDriver } from './os-mount.ts';
-import type { OsMountDriver } from './os-mount.ts';
-import { choosePort, isPortFree, readEphemeralRange } from './ports.ts';
+import { recoverLostMounts } from './mounts/leftover-mounts.ts';
+import { MountController } from './mounts/mount-controller.ts';
+import { MountManager } from './mounts/mount-manager.ts';
+import { checkMountPoint, defaultMountPoint } from './mounts/mount-point.ts';
+import { MountRecords } from './mounts/mount-records.ts';
+import type { MountRecord } from './mounts/mount-records.ts';
+import { serverOnlyDriver } from './system/os-mount.ts';
+import type { OsMountDriver } from './system/os-mount.ts';
+import { choosePort, isPortFree, readEphemeralRange } from './system/ports.ts';
 import { errnoOf } from './problem.ts';
 import { SettingsStore } from './settings.ts';
-import { StatePublisher } from './state-publisher.ts';
-import type { TokenSource } from './token-source.ts';
-import { unavailablePanelHandlers } from './unavailable-handlers.ts';
-import type { PanelHandlers } from './unavailable-handlers.ts';
+import type { PanelTools } from './surfaces/panel-handlers.ts';
+import { StatePublisher } from './surfaces/state-publisher.ts';
+import type { TokenSource } from './account/token-source.ts';
+import { unavailablePanelHandlers } from './surfaces/unavailable-handlers.ts';
+import type { PanelHandlers } from './surfaces/unavailable-handlers.ts';
 
 export interface HostOptions {
   readonly places: Places;
@@ -56,15 +57,6 @@ export interface HostOptions {
   readonly listenHost?: string;
   readonly clock?: Clock;
   readonly run?: RunCommand;
-}
-
-/** What those channels may use of the host. */
-export interface PanelTools {
-  readonly manager: MountManager;
-  /** Where a source would be mounted by default. */
-  readonly placeOf: (source: string) => string;
-  /** Another token counts from here on: the state says so. */
-  readonly onAccount: () => Promise<void>;
 }
 
 export interface Host {

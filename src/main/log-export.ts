@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
 import type { LogExport } from '../shared/model.ts';
 import { errnoOf } from './problem.ts';
-import { redactForSharing } from './redact.ts';
+import { redactForSharing } from './files/redact.ts';
 
 export interface LogExportParts {
   readonly logDir: string;

@@ -7,7 +7,7 @@ import type { ContractError } from '../shared/contract.ts';
 import type { ErrorCode, Problem } from '../shared/model.ts';
 import { FsError } from '../vfs/fs-error.ts';
 import { EngineError } from './engine/engine.ts';
-import { redactText } from './redact.ts';
+import { redactText } from './files/redact.ts';
 
 /** An error of the host itself that a person can do something about. */
 export class HostError extends Error {

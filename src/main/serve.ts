@@ -4,10 +4,10 @@ import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import type { Log } from '../shared/log.ts';
 import { findAppFiles } from './app-files.ts';
-import { currentPlaces, lockDataDir } from './data-dir.ts';
-import { hubEndpoint } from './endpoint.ts';
+import { currentPlaces, lockDataDir } from './files/data-dir.ts';
+import { hubEndpoint } from './account/endpoint.ts';
 import { readHostVersion } from './host-version.ts';
-import { openHostLog } from './log.ts';
+import { openHostLog } from './files/log.ts';
 import { problemOf } from './problem.ts';
 import { ServedHosts } from './served-hosts.ts';
 

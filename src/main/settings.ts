@@ -6,7 +6,7 @@ import { settingParsers } from '../shared/contract.ts';
 import type { SettingsChange } from '../shared/contract.ts';
 import type { Log } from '../shared/log.ts';
 import type { Settings } from '../shared/model.ts';
-import { JsonFile, readJsonFile } from './json-file.ts';
+import { JsonFile, readJsonFile } from './files/json-file.ts';
 
 export const defaultSettings: Settings = {
   mountFolder: null,

@@ -4,11 +4,11 @@
 import type { Timer } from '../shared/log.ts';
 import { FsError } from './fs-error.ts';
 import type { Attributes, Change, MaybePromise } from './file-system.ts';
-import { inodeFlag, rowOf } from './inode-columns.ts';
-import { checkWriteEnd, noteContentChanged } from './namespace-attributes.ts';
-import { checkWritable, isFile, type NamespaceContext } from './namespace-context.ts';
-import { giveNameBack } from './namespace-return.ts';
-import { noteUsed } from './namespace-remote.ts';
+import { inodeFlag, rowOf } from './namespace/inode-columns.ts';
+import { checkWriteEnd, noteContentChanged } from './namespace/namespace-attributes.ts';
+import { checkWritable, isFile, type NamespaceContext } from './namespace/namespace-context.ts';
+import { giveNameBack } from './namespace/namespace-return.ts';
+import { noteUsed } from './namespace/namespace-remote.ts';
 
 /** Attributes wait at most this long for the catalogue. */
 const saveDelayMs = 1_000;

@@ -6,9 +6,9 @@ import type { RemoteStore } from '../hub/remote-store.ts';
 import type { Counters } from '../shared/activity.ts';
 import type { Clock, Log } from '../shared/log.ts';
 import { ActivityLog } from './activity-log.ts';
-import type { OpenCatalogueDatabase } from './catalogue-database.ts';
-import { openOrRebuildCatalogue } from './catalogue-recovery.ts';
-import { openContentStore } from './content-store.ts';
+import type { OpenCatalogueDatabase } from './storage/catalogue-database.ts';
+import { openOrRebuildCatalogue } from './namespace/catalogue-recovery.ts';
+import { openContentStore } from './content/content-store.ts';
 import { FileIo, type ReadResult } from './file-io.ts';
 import type {
   Attributes,
@@ -23,22 +23,22 @@ import type {
   Space,
   Time,
 } from './file-system.ts';
-import { generationOf } from './generation.ts';
-import { bootedAtMs, sweepLeftovers } from './local-leftovers.ts';
-import { Namespace } from './namespace.ts';
-import { setAttributes } from './namespace-attributes.ts';
-import { createFile, linkFile, makeDirectory, makeSymlink } from './namespace-create.ts';
-import { removeDirectory, removeFile } from './namespace-remove.ts';
-import { renameEntry, type Renamed } from './namespace-rename.ts';
-import { giveNameBack } from './namespace-return.ts';
-import { rootIno } from './namespace-tree.ts';
-import { UploadNames } from './namespace-uploads.ts';
+import { generationOf } from './namespace/generation.ts';
+import { bootedAtMs, sweepLeftovers } from './namespace/local-leftovers.ts';
+import { Namespace } from './namespace/namespace.ts';
+import { setAttributes } from './namespace/namespace-attributes.ts';
+import { createFile, linkFile, makeDirectory, makeSymlink } from './namespace/namespace-create.ts';
+import { removeDirectory, removeFile } from './namespace/namespace-remove.ts';
+import { renameEntry, type Renamed } from './namespace/namespace-rename.ts';
+import { giveNameBack } from './namespace/namespace-return.ts';
+import { rootIno } from './namespace/namespace-tree.ts';
+import { UploadNames } from './namespace/namespace-uploads.ts';
 import type { ContentStore, UploadQueue } from './parts.ts';
-import { RemotePoller, type PollStatus } from './remote-poller.ts';
-import { RemoteTree } from './remote-tree.ts';
-import { RoomMaker } from './room-maker.ts';
-import type { StagingDisk } from './staging-disk.ts';
-import { openUploadQueue } from './upload-queue.ts';
+import { RemotePoller, type PollStatus } from './remote/remote-poller.ts';
+import { RemoteTree } from './remote/remote-tree.ts';
+import { RoomMaker } from './content/room-maker.ts';
+import type { StagingDisk } from './storage/staging-disk.ts';
+import { openUploadQueue } from './uploads/upload-queue.ts';
 
 const defaultPollIntervalMs = 30_000;
 /** The catalogue's limit is far away; programs only want a number that does not worry them. */
@@ -339,7 +339,7 @@ async function openParts(
     link.poller?.noteOutcome(error),
   );
   closers.push(() => remoteTree.close());
-  namespace.connectRemote(remoteTree);
+  namespace.connectListings(remoteTree);
   const names = new UploadNames(namespace.context, namespace, (directories) =>
     remoteTree.relistSoon(directories),
   );

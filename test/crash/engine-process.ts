@@ -9,7 +9,7 @@ import type { RemoteStore } from '../../src/hub/remote-store.ts';
 import { startNfsServer, type NfsServer } from '../../src/nfs/nfs-server.ts';
 import { systemClock, type Log } from '../../src/shared/log.ts';
 import { VirtualFs } from '../../src/vfs/virtual-fs.ts';
-import { nodeDisk } from '../../src/vfs/staging-disk.ts';
+import { nodeDisk } from '../../src/vfs/storage/staging-disk.ts';
 import type { EngineAnswer, ToldEvent, ToEngineProcess } from './engine-protocol.ts';
 import { KillSwitch } from './kill-switch.ts';
 import { SmallDisk } from './small-disk.ts';

@@ -4,8 +4,8 @@
 import diagnosticsChannel from 'node:diagnostics_channel';
 import type { ClientRequest } from 'node:http';
 import type { RemoteStore, UploadContent } from '../../src/hub/remote-store.ts';
-import type { OpenCatalogueDatabase } from '../../src/vfs/catalogue-database.ts';
-import type { StagingDisk } from '../../src/vfs/staging-disk.ts';
+import type { OpenCatalogueDatabase } from '../../src/vfs/storage/catalogue-database.ts';
+import type { StagingDisk } from '../../src/vfs/storage/staging-disk.ts';
 import type { KillPoint } from './engine-protocol.ts';
 
 /** Requests that change the Hub, or that a commit depends on. */

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { silentLog, systemClock } from '../../src/shared/log.ts';
-import type { OpenCatalogueDatabase } from '../../src/vfs/catalogue-database.ts';
+import type { OpenCatalogueDatabase } from '../../src/vfs/storage/catalogue-database.ts';
 import { VirtualFs, type VirtualFsOptions } from '../../src/vfs/virtual-fs.ts';
 import { MemoryRemoteStore } from '../support/memory-remote-store.ts';
 import type { Nfs3Client } from '../support/nfs-client.ts';

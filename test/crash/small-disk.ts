@@ -1,7 +1,7 @@
 // A disk interface with a limit on what may still be written, for an engine whose disk is to be full. Deleted files give their
 // bytes back. SQLite's files are not counted.
 
-import type { StagingDisk } from '../../src/vfs/staging-disk.ts';
+import type { StagingDisk } from '../../src/vfs/storage/staging-disk.ts';
 
 export class SmallDisk {
   /** Null: no limit. */

@@ -2,11 +2,11 @@
 // input blocks the thread for that many milliseconds and says when it began and ended. Run by blocked-main.test.ts in a process of its own.
 
 import { createInterface } from 'node:readline';
-import { startDemoHub } from '../../src/main/demo-hub.ts';
+import { startDemoHub } from '../../src/main/account/demo-hub.ts';
 import { createWorkerEngines } from '../../src/main/engine/worker-engines.ts';
 import { startHost } from '../../src/main/host.ts';
-import { serverOnlyDriver } from '../../src/main/os-mount.ts';
-import { demoToken } from '../../src/main/token-source.ts';
+import { serverOnlyDriver } from '../../src/main/system/os-mount.ts';
+import { demoToken } from '../../src/main/account/token-source.ts';
 import { silentLog as log } from '../../src/shared/log.ts';
 
 const [, , dir = ''] = process.argv;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { lockDataDir } from '../../src/main/data-dir.ts';
+import { lockDataDir } from '../../src/main/files/data-dir.ts';
 import { Nfs3Client, NfsFailure } from '../support/nfs-client.ts';
 import { DesktopWorld, desktopOptions, useDesktopBrowser } from './desktop-world.ts';
 import { app, dialog, Notification } from './stand-in/electron.ts';

@@ -6,7 +6,7 @@ import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createBusyFinder } from '../../src/main/busy-programs.ts';
+import { createBusyFinder } from '../../src/main/system/busy-programs.ts';
 
 const { runUtilityScript } = await import('../../src/main/electron/utility-scripts.ts');
 

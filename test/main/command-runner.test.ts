@@ -4,8 +4,8 @@ import { mkdtemp, open, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createBusyFinder, nodeScripts } from '../../src/main/busy-programs.ts';
-import { runCommand } from '../../src/main/command-runner.ts';
+import { createBusyFinder, nodeScripts } from '../../src/main/system/busy-programs.ts';
+import { runCommand } from '../../src/main/system/command-runner.ts';
 
 test('a command’s output and exit code come back', async () => {
   const result = await runCommand('sh', ['-c', 'echo out; echo err >&2; exit 3'], { deadlineMs: 10_000 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { ConflictNotices } from '../../src/main/conflict-notices.ts';
+import { ConflictNotices } from '../../src/main/surfaces/conflict-notices.ts';
 import type { ConflictSettlement } from '../../src/main/engine/settle-conflict.ts';
 import { HostError } from '../../src/main/problem.ts';
 import type { ActivityEvent } from '../../src/shared/activity.ts';

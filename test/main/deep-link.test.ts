@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { findDeepLink, mountQuestion, parseDeepLink } from '../../src/main/deep-link.ts';
+import { findDeepLink, mountQuestion, parseDeepLink } from '../../src/main/tray/deep-link.ts';
 
 test('links propose a mount at the default place', () => {
   assert.deepEqual(parseDeepLink('hubdrive://mount/bucket/demo/project/sub%20folder'), {

@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test';
 import { EngineClient } from '../../src/main/engine/engine-client.ts';
 import { EngineError } from '../../src/main/engine/engine.ts';
 import type { EngineListener, EngineSpec, EngineStatus } from '../../src/main/engine/engine.ts';
-import { choosePort, readEphemeralRange } from '../../src/main/ports.ts';
+import { choosePort, readEphemeralRange } from '../../src/main/system/ports.ts';
 import type { ActivityEvent } from '../../src/shared/activity.ts';
 import { silentLog } from '../../src/shared/log.ts';
 import { openHub } from '../support/local-hub.ts';

@@ -6,7 +6,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { parseSource } from '../../src/hub/source.ts';
-import { mountIdOf } from '../../src/main/mount-records.ts';
+import { mountIdOf } from '../../src/main/mounts/mount-records.ts';
 import { silentLog } from '../../src/shared/log.ts';
 import { VirtualFs } from '../../src/vfs/virtual-fs.ts';
 import { eventually, HostWorld, refusal } from '../support/host-world.ts';

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatShort, openHostLog } from '../../src/main/log.ts';
+import { formatShort, openHostLog } from '../../src/main/files/log.ts';
 import { HostError, problemOf } from '../../src/main/problem.ts';
-import { redactText } from '../../src/main/redact.ts';
-import { openRollingFile } from '../../src/main/rolling-file.ts';
+import { redactText } from '../../src/main/files/redact.ts';
+import { openRollingFile } from '../../src/main/files/rolling-file.ts';
 import { settle } from '../support/manual-clock.ts';
 
 const secrets: readonly [name: string, text: string, secret: string][] = [

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { idleState, isAtRest, timeoutMsOf } from '../../src/main/mount-machine.ts';
-import type { EventType, MountEvent, MountState } from '../../src/main/mount-machine.ts';
-import { next } from '../../src/main/mount-transitions.ts';
+import { idleState, isAtRest, timeoutMsOf } from '../../src/main/mounts/mount-machine.ts';
+import type { EventType, MountEvent, MountState } from '../../src/main/mounts/mount-machine.ts';
+import { next } from '../../src/main/mounts/mount-transitions.ts';
 import type { Problem } from '../../src/shared/model.ts';
 
 const problem: Problem = { code: 'hub', message: 'it failed', retryable: false };

@@ -10,9 +10,9 @@ import {
   defaultMountPoint,
   makeMountPoint,
   removeCreated,
-} from '../../src/main/mount-point.ts';
-import type { MountPointRules } from '../../src/main/mount-point.ts';
-import type { MountTableEntry } from '../../src/main/mount-table.ts';
+} from '../../src/main/mounts/mount-point.ts';
+import type { MountPointRules } from '../../src/main/mounts/mount-point.ts';
+import type { MountTableEntry } from '../../src/main/system/mount-table.ts';
 
 let home: string;
 beforeEach(async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findPreset } from '../../src/main/fstab.ts';
+import { findPreset } from '../../src/main/system/fstab.ts';
 import {
   findMountOf,
   isMountedNow,
@@ -8,7 +8,7 @@ import {
   parseDarwinMountOutput,
   parseMountInfo,
   unescapeOctal,
-} from '../../src/main/mount-table.ts';
+} from '../../src/main/system/mount-table.ts';
 
 test('mountinfo lines with any number of optional fields are read', () => {
   const text = [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createDarwinDriver, parseLsof } from '../../src/main/os-mount-darwin.ts';
-import type { OsMountRequest } from '../../src/main/os-mount.ts';
+import { createDarwinDriver, parseLsof } from '../../src/main/system/os-mount-darwin.ts';
+import type { OsMountRequest } from '../../src/main/system/os-mount.ts';
 import { HostError } from '../../src/main/problem.ts';
 import { ScriptedCommands } from '../support/scripted-commands.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { createLinuxDriver } from '../../src/main/os-mount-linux.ts';
-import type { OsMountDriver, OsMountRequest } from '../../src/main/os-mount.ts';
+import { createLinuxDriver } from '../../src/main/system/os-mount-linux.ts';
+import type { OsMountDriver, OsMountRequest } from '../../src/main/system/os-mount.ts';
 import { HostError } from '../../src/main/problem.ts';
 import { failed, hung, missing, ScriptedCommands } from '../support/scripted-commands.ts';
 import type { Answer } from '../support/scripted-commands.ts';

@@ -9,7 +9,7 @@ import {
   parsePortRange,
   readEphemeralRange,
   usablePorts,
-} from '../../src/main/ports.ts';
+} from '../../src/main/system/ports.ts';
 import { HostError } from '../../src/main/problem.ts';
 
 test('ports are never drawn from the range the system gives out, whatever it is', () => {

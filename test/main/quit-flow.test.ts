@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { quitQuestion } from '../../src/main/quit-dialog.ts';
-import type { QuitChoice } from '../../src/main/quit-dialog.ts';
-import type { Question } from '../../src/main/question.ts';
-import { QuitFlow } from '../../src/main/quit-flow.ts';
-import { UploadRate } from '../../src/main/upload-rate.ts';
+import { quitQuestion } from '../../src/main/tray/quit-dialog.ts';
+import type { QuitChoice } from '../../src/main/tray/quit-dialog.ts';
+import type { Question } from '../../src/main/tray/question.ts';
+import { QuitFlow } from '../../src/main/tray/quit-flow.ts';
+import { UploadRate } from '../../src/main/tray/upload-rate.ts';
 import { zeroCounters } from '../../src/shared/model.ts';
 import type { HostState, MountView } from '../../src/shared/model.ts';
 import { settle } from '../support/manual-clock.ts';

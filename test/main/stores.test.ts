@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { parseSource } from '../../src/hub/source.ts';
-import { lockDataDir } from '../../src/main/data-dir.ts';
-import { mountIdOf, MountRecords } from '../../src/main/mount-records.ts';
+import { lockDataDir } from '../../src/main/files/data-dir.ts';
+import { mountIdOf, MountRecords } from '../../src/main/mounts/mount-records.ts';
 import { HostError } from '../../src/main/problem.ts';
-import { loadHandleKey, newExportPath } from '../../src/main/secrets.ts';
+import { loadHandleKey, newExportPath } from '../../src/main/system/secrets.ts';
 import { defaultSettings, SettingsStore } from '../../src/main/settings.ts';
 import { silentLog } from '../../src/shared/log.ts';
 import type { Places } from '../../src/shared/places.ts';
@@ -125,7 +125,7 @@ test('a data directory that others may read is closed to them', async () => {
 });
 
 test('the lock of a killed host is free at once', async () => {
-  const address = new URL('../../src/main/data-dir.ts', import.meta.url).href;
+  const address = new URL('../../src/main/files/data-dir.ts', import.meta.url).href;
   const script = `const { lockDataDir } = await import(${JSON.stringify(address)});
     await lockDataDir(${JSON.stringify(places())}); console.log('locked'); setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {

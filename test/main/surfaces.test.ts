@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ActivityFeed } from '../../src/main/activity-feed.ts';
-import { ClientSession } from '../../src/main/client-session.ts';
-import { StatePublisher } from '../../src/main/state-publisher.ts';
+import { ActivityFeed } from '../../src/main/surfaces/activity-feed.ts';
+import { ClientSession } from '../../src/main/surfaces/client-session.ts';
+import { StatePublisher } from '../../src/main/surfaces/state-publisher.ts';
 import type { ActivityEvent } from '../../src/shared/activity.ts';
 import type { ActivityBatch, Caller, Handlers, PushName } from '../../src/shared/contract.ts';
 import { silentLog } from '../../src/shared/log.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { quietAfterMs, trayFaceOf, trayImageName, trayIconNames } from '../../src/main/tray-icon.ts';
-import type { TrayIconName } from '../../src/main/tray-icon.ts';
+import { quietAfterMs, trayFaceOf, trayImageName, trayIconNames } from '../../src/main/tray/tray-icon.ts';
+import type { TrayIconName } from '../../src/main/tray/tray-icon.ts';
 import { zeroCounters } from '../../src/shared/model.ts';
 import type { MountView } from '../../src/shared/model.ts';
 import { datedProblem, hostState, mountView } from '../support/mount-views.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { buildTrayMenu } from '../../src/main/tray-menu.ts';
-import type { TrayAction, TrayEntry } from '../../src/main/tray-menu.ts';
+import { buildTrayMenu } from '../../src/main/tray/tray-menu.ts';
+import type { TrayAction, TrayEntry } from '../../src/main/tray/tray-menu.ts';
 import { mountStateNames, zeroCounters } from '../../src/shared/model.ts';
 import type { HostState, MountView } from '../../src/shared/model.ts';
 import { datedProblem, hostState, mountView } from '../support/mount-views.ts';

@@ -22,7 +22,7 @@ tellNfsStories(
   },
   {
     async generationElsewhere(source) {
-      const module = JSON.stringify(new URL('../../src/vfs/generation.ts', import.meta.url).href);
+      const module = JSON.stringify(new URL('../../src/vfs/namespace/generation.ts', import.meta.url).href);
       const print = `const { generationOf } = await import(${module});
         process.stdout.write(Buffer.from(generationOf(${JSON.stringify(source)})).toString('hex'));`;
       const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', print]);

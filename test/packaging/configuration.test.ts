@@ -4,8 +4,8 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { deepLinkScheme } from '../../src/main/deep-link.ts';
-import { mountHelperPath } from '../../src/main/privilege-linux.ts';
+import { deepLinkScheme } from '../../src/main/tray/deep-link.ts';
+import { mountHelperPath } from '../../src/main/system/privilege-linux.ts';
 import { readConfiguration, validateConfiguration } from './builder.ts';
 
 const rootDir = fileURLToPath(new URL('../..', import.meta.url));

@@ -4,9 +4,9 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { linuxOptions } from '../../src/main/os-mount-options.ts';
-import { mountHelperPath, waysToMount } from '../../src/main/privilege-linux.ts';
-import { newExportPath } from '../../src/main/secrets.ts';
+import { linuxOptions } from '../../src/main/system/os-mount-options.ts';
+import { mountHelperPath, waysToMount } from '../../src/main/system/privilege-linux.ts';
+import { newExportPath } from '../../src/main/system/secrets.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const packagingDir = join(here, '../../packaging/linux');

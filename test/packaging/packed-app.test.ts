@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { extractAll, listPackage, statFile } from '@electron/asar';
-import { trayIconNames } from '../../src/main/tray-icon.ts';
+import { trayIconNames } from '../../src/main/tray/tray-icon.ts';
 import type { MountView } from '../../src/shared/model.ts';
 import { buildPreload } from '../electron/preload-build.ts';
 import { buildRenderer } from '../panel/renderer-build.ts';
@@ -51,10 +51,11 @@ describe('the app that electron-builder packs', { timeout: 180_000 }, () => {
       'LICENSE',
       'dist/src/main/electron/index.js',
       'dist/src/main/engine/worker.js',
-      'dist/src/main/demo-hub-worker.js',
-      'dist/src/main/busy-scan.js',
+      'dist/src/main/account/demo-hub-worker.js',
+      'dist/src/main/system/busy-scan.js',
       'dist/src/hub/codec-worker.js',
       'dist/src/hub/download-worker.js',
+      'dist/src/hub/send-worker.js',
       'dist/preload/preload.cjs',
       'dist/renderer/index.html',
       'assets/icons/512x512.png',

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PanelSession } from '../../src/main/panel-session.ts';
+import { PanelSession } from '../../src/main/surfaces/panel-session.ts';
 import { silentLog } from '../../src/shared/log.ts';
 import { FakeHost, mountView } from '../support/fake-host.ts';
 import { settle } from '../support/manual-clock.ts';

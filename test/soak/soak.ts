@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { digestOf } from '../crash/ledger.ts';
-import { openWindowMs } from '../../src/vfs/namespace-remote.ts';
+import { openWindowMs } from '../../src/vfs/namespace/namespace-remote.ts';
 import { randomOf } from '../support/random.ts';
 import { SoakClient } from './soak-client.ts';
 import { SoakFaults } from './soak-faults.ts';

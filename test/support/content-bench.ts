@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import type { ContentRef } from '../../src/hub/remote-store.ts';
 import type { Log } from '../../src/shared/log.ts';
 import { silentLog } from '../../src/shared/log.ts';
-import { openCatalogueDatabase } from '../../src/vfs/catalogue-database.ts';
-import type { OpenCatalogueDatabase } from '../../src/vfs/catalogue-database.ts';
-import { openContentStore } from '../../src/vfs/content-store.ts';
+import { openCatalogueDatabase } from '../../src/vfs/storage/catalogue-database.ts';
+import type { OpenCatalogueDatabase } from '../../src/vfs/storage/catalogue-database.ts';
+import { openContentStore } from '../../src/vfs/content/content-store.ts';
 import type { ContentStore, InodeContentView } from '../../src/vfs/parts.ts';
-import { nodeDisk } from '../../src/vfs/staging-disk.ts';
-import type { DiskStep, StagingDisk } from '../../src/vfs/staging-disk.ts';
+import { nodeDisk } from '../../src/vfs/storage/staging-disk.ts';
+import type { DiskStep, StagingDisk } from '../../src/vfs/storage/staging-disk.ts';
 import { ManualClock } from './manual-clock.ts';
 import { MemoryRemoteStore } from './memory-remote-store.ts';
 

@@ -1,7 +1,12 @@
 // A system that mounts in memory: a table of mounts, with failures and busy programs on demand. For tests of the host.
 
-import type { MountTableEntry } from '../../src/main/mount-table.ts';
-import type { OsMountDriver, OsMountRequest, PresetMount, UnmountOutcome } from '../../src/main/os-mount.ts';
+import type { MountTableEntry } from '../../src/main/system/mount-table.ts';
+import type {
+  OsMountDriver,
+  OsMountRequest,
+  PresetMount,
+  UnmountOutcome,
+} from '../../src/main/system/os-mount.ts';
 import type { BusyProgram } from '../../src/shared/model.ts';
 
 export class FakeDriver implements OsMountDriver {

@@ -1,7 +1,7 @@
 // A plain file system in memory that the real one is compared with: POSIX names, hard links, symlinks, bytes. Errors are
 // codes. It also says which files the Hub must have in the end.
 
-import { isLocalOnlyName } from '../../src/vfs/local-names.ts';
+import { isLocalOnlyName } from '../../src/vfs/namespace/local-names.ts';
 
 export interface ModelNode {
   readonly type: 'file' | 'directory' | 'symlink';

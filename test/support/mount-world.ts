@@ -3,9 +3,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MountController } from '../../src/main/mount-controller.ts';
-import type { MountRecord } from '../../src/main/mount-records.ts';
-import { serverOnlyDriver } from '../../src/main/os-mount.ts';
+import { MountController } from '../../src/main/mounts/mount-controller.ts';
+import type { MountRecord } from '../../src/main/mounts/mount-records.ts';
+import { serverOnlyDriver } from '../../src/main/system/os-mount.ts';
 import type { MountStateName } from '../../src/shared/model.ts';
 import { silentLog } from '../../src/shared/log.ts';
 import { FakeDriver } from './fake-driver.ts';

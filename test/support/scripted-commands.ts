@@ -1,6 +1,6 @@
 // A command runner that runs nothing: remembers the exact command lines and answers as the test says.
 
-import type { CommandResult, RunCommand } from '../../src/main/command-runner.ts';
+import type { CommandResult, RunCommand } from '../../src/main/system/command-runner.ts';
 
 export type Answer = Partial<CommandResult>;
 

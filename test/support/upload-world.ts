@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ContentRef } from '../../src/hub/remote-store.ts';
 import { silentLog } from '../../src/shared/log.ts';
-import { openCatalogueDatabase, type OpenCatalogueDatabase } from '../../src/vfs/catalogue-database.ts';
-import { conflictPath } from '../../src/vfs/conflict-name.ts';
+import { openCatalogueDatabase } from '../../src/vfs/storage/catalogue-database.ts';
+import { conflictPath } from '../../src/vfs/namespace/conflict-name.ts';
 import type {
   InodeContentView,
   NamespaceForUploads,
@@ -15,7 +15,7 @@ import type {
   UploadQueue,
   UploadTarget,
 } from '../../src/vfs/parts.ts';
-import { openUploadQueue } from '../../src/vfs/upload-queue.ts';
+import { openUploadQueue } from '../../src/vfs/uploads/upload-queue.ts';
 import { ManualClock, settle } from './manual-clock.ts';
 import { UploadContentFake, type Staged } from './upload-content-fake.ts';
 import { MemoryRemoteStore } from './memory-remote-store.ts';
@@ -68,7 +68,7 @@ export class UploadWorld implements NamespaceForUploads, InodeContentView {
   readonly relisted: string[] = [];
   readonly discarded: number[] = [];
   readonly state: WorldState;
-  readonly database: OpenCatalogueDatabase;
+  readonly database: ReturnType<typeof openCatalogueDatabase>;
   readonly content: UploadContentFake;
   /** Transactions of the queue itself. */
   transactions = 0;

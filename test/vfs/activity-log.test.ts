@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ActivityLog } from '../../src/vfs/activity-log.ts';
-import { generationOf } from '../../src/vfs/generation.ts';
+import { generationOf } from '../../src/vfs/namespace/generation.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 test('events are drained once, in order, with paths as they are when drained', () => {

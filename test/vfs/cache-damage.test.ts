@@ -5,7 +5,7 @@ import { closeSync, openSync, readdirSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
-import { nodeDisk } from '../../src/vfs/staging-disk.ts';
+import { nodeDisk } from '../../src/vfs/storage/staging-disk.ts';
 import { ContentBench, pattern, type BenchOptions } from '../support/content-bench.ts';
 
 const original = pattern(300_000);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { silentLog } from '../../src/shared/log.ts';
-import { emptyCache, measureCache } from '../../src/vfs/cache-emptying.ts';
+import { emptyCache, measureCache } from '../../src/vfs/cache/cache-emptying.ts';
 import { eventually } from '../support/host-world.ts';
 import { MemoryRemoteStore } from '../support/memory-remote-store.ts';
 import { FsHarness } from '../support/virtual-fs-harness.ts';

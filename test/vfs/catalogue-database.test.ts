@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test, type TestContext } from 'node:test';
-import { applySchema, openCatalogueDatabase } from '../../src/vfs/catalogue-database.ts';
+import { applySchema, openCatalogueDatabase } from '../../src/vfs/storage/catalogue-database.ts';
 
 function temporaryFile(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'hubdrive-catalogue-'));

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { nodeDisk } from '../../src/vfs/staging-disk.ts';
+import { nodeDisk } from '../../src/vfs/storage/staging-disk.ts';
 import { ContentBench, pattern } from '../support/content-bench.ts';
 
 /** A store whose syncs are told in `log`, and wait while they are held. */

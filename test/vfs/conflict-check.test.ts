@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RemoteFile } from '../../src/hub/remote-store.ts';
-import { checkPath } from '../../src/vfs/conflict-check.ts';
+import { checkPath } from '../../src/vfs/uploads/conflict-check.ts';
 
 const contentOf = (key: string) => ({ key, sizeBytes: 1, path: 'p' });
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { conflictName, conflictPath } from '../../src/vfs/conflict-name.ts';
+import { conflictName, conflictPath } from '../../src/vfs/namespace/conflict-name.ts';
 
 const at = new Date(2026, 7, 9, 4, 5, 6).getTime();
 

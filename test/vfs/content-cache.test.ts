@@ -14,7 +14,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { ContentBench, pattern } from '../support/content-bench.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { MemoryRemoteStore } from '../support/memory-remote-store.ts';
-import { nodeDisk } from '../../src/vfs/staging-disk.ts';
+import { nodeDisk } from '../../src/vfs/storage/staging-disk.ts';
 
 function cacheFiles(cacheDir: string): string[] {
   return readdirSync(cacheDir)

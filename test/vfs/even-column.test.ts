@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { EvenColumn } from '../../src/vfs/even-column.ts';
+import { EvenColumn } from '../../src/vfs/namespace/even-column.ts';
 
 const length = 16;
 

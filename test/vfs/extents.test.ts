@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { ExtentMap, decodeExtents } from '../../src/vfs/extents.ts';
+import { ExtentMap, decodeExtents } from '../../src/vfs/storage/extents.ts';
 
 const worldSize = 64;
 const position = fc.nat(worldSize);

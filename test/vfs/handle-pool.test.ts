@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { HandlePool, PooledFile } from '../../src/vfs/handle-pool.ts';
-import { nodeDisk } from '../../src/vfs/staging-disk.ts';
-import type { StagingDisk } from '../../src/vfs/staging-disk.ts';
+import { HandlePool, PooledFile } from '../../src/vfs/storage/handle-pool.ts';
+import { nodeDisk } from '../../src/vfs/storage/staging-disk.ts';
+import type { StagingDisk } from '../../src/vfs/storage/staging-disk.ts';
 
 function errno(code: string): Error {
   return Object.assign(new Error(`simulated ${code}`), { code });

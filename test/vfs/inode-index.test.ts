@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DirectoryOrder } from '../../src/vfs/directory-order.ts';
+import { DirectoryOrder } from '../../src/vfs/namespace/directory-order.ts';
 import { FsError } from '../../src/vfs/fs-error.ts';
-import { InodePage, readKey, typeCode, writeKey } from '../../src/vfs/inode-columns.ts';
-import { InodeIndex } from '../../src/vfs/inode-index.ts';
+import { InodePage, readKey, typeCode, writeKey } from '../../src/vfs/namespace/inode-columns.ts';
+import { InodeIndex } from '../../src/vfs/namespace/inode-index.ts';
 import { randomOf } from '../support/random.ts';
 
 const plain = { flags: 0, remoteName: null, otherExpect: null };

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import type { OpenCatalogueDatabase } from '../../src/vfs/catalogue-database.ts';
+import type { OpenCatalogueDatabase } from '../../src/vfs/storage/catalogue-database.ts';
 import { MemoryRemoteStore } from '../support/memory-remote-store.ts';
 import { FsHarness, owner } from '../support/virtual-fs-harness.ts';
 

@@ -6,8 +6,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { openCatalogueDatabase } from '../../src/vfs/catalogue-database.ts';
-import { mostNamelessFiles, namelessMaxAgeMs, NamelessFiles } from '../../src/vfs/namespace-nameless.ts';
+import { openCatalogueDatabase } from '../../src/vfs/storage/catalogue-database.ts';
+import {
+  mostNamelessFiles,
+  namelessMaxAgeMs,
+  NamelessFiles,
+} from '../../src/vfs/namespace/namespace-nameless.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { hubError, MemoryRemoteStore } from '../support/memory-remote-store.ts';
 import { FsHarness, owner } from '../support/virtual-fs-harness.ts';

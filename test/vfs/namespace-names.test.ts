@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isLocalOnlyName } from '../../src/vfs/local-names.ts';
-import { remoteNameOf, shownName } from '../../src/vfs/remote-names.ts';
+import { isLocalOnlyName } from '../../src/vfs/namespace/local-names.ts';
+import { remoteNameOf, shownName } from '../../src/vfs/namespace/remote-names.ts';
 import { FsHarness, owner } from '../support/virtual-fs-harness.ts';
 import { MemoryRemoteStore } from '../support/memory-remote-store.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ByteRange } from '../../src/hub/remote-store.ts';
-import { onceATurn, ReadAhead } from '../../src/vfs/read-ahead.ts';
+import { onceATurn, ReadAhead } from '../../src/vfs/cache/read-ahead.ts';
 
 const mebibyte = 1024 * 1024;
 const fileBytes = 1000 * mebibyte;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { silentLog } from '../../src/shared/log.ts';
 import { FsError } from '../../src/vfs/fs-error.ts';
-import { RoomMaker } from '../../src/vfs/room-maker.ts';
+import { RoomMaker } from '../../src/vfs/content/room-maker.ts';
 
 function world(cachedBytes: number) {
   const told: string[] = [];

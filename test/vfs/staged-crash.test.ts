@@ -16,9 +16,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import type { OpenCatalogueDatabase } from '../../src/vfs/catalogue-database.ts';
-import type { DiskStep } from '../../src/vfs/staging-disk.ts';
-import { nodeDisk } from '../../src/vfs/staging-disk.ts';
+import type { OpenCatalogueDatabase } from '../../src/vfs/storage/catalogue-database.ts';
+import type { DiskStep } from '../../src/vfs/storage/staging-disk.ts';
+import { nodeDisk } from '../../src/vfs/storage/staging-disk.ts';
 import { ContentBench, TestInodes, pattern } from '../support/content-bench.ts';
 import { ContentHistory, resized } from '../support/content-history.ts';
 import { MemoryRemoteStore } from '../support/memory-remote-store.ts';

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { ContentBench, pattern } from '../support/content-bench.ts';
 import type { BenchOptions } from '../support/content-bench.ts';
 import { settle } from '../support/manual-clock.ts';
-import { nodeDisk } from '../../src/vfs/staging-disk.ts';
-import type { StagingDisk } from '../../src/vfs/staging-disk.ts';
+import { nodeDisk } from '../../src/vfs/storage/staging-disk.ts';
+import type { StagingDisk } from '../../src/vfs/storage/staging-disk.ts';
 
 function errno(code: string): Error {
   return Object.assign(new Error(`simulated ${code}`), { code });

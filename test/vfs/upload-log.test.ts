@@ -7,10 +7,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { silentLog } from '../../src/shared/log.ts';
-import { openCatalogueDatabase, type OpenCatalogueDatabase } from '../../src/vfs/catalogue-database.ts';
-import { UploadLog } from '../../src/vfs/upload-log.ts';
-import { MoveMap } from '../../src/vfs/upload-moves.ts';
-import { HeldPaths, PathCounts } from '../../src/vfs/upload-paths.ts';
+import {
+  openCatalogueDatabase,
+  type OpenCatalogueDatabase,
+} from '../../src/vfs/storage/catalogue-database.ts';
+import { UploadLog } from '../../src/vfs/uploads/upload-log.ts';
+import { MoveMap } from '../../src/vfs/uploads/upload-moves.ts';
+import { HeldPaths, PathCounts } from '../../src/vfs/uploads/upload-paths.ts';
 import { withUploadWorld } from '../support/upload-world.ts';
 import { settle } from '../support/manual-clock.ts';
 import { hubError } from '../support/memory-remote-store.ts';

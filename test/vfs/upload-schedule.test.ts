@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { HubError } from '../../src/hub/remote-store.ts';
-import { DueTimes } from '../../src/vfs/upload-due-times.ts';
-import { BackOffGate } from '../../src/vfs/upload-gate.ts';
+import { DueTimes } from '../../src/vfs/uploads/upload-due-times.ts';
+import { BackOffGate } from '../../src/vfs/uploads/upload-gate.ts';
 import {
   backOffDelayMs,
   concernsWholeHub,
@@ -14,7 +14,7 @@ import {
   longestRetryMs,
   mayBeOneLine,
   type Failure,
-} from '../../src/vfs/upload-schedule.ts';
+} from '../../src/vfs/uploads/upload-schedule.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { hubError } from '../support/memory-remote-store.ts';
 

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { HubError } from '../../src/hub/remote-store.ts';
-import { isLocalOnlyName } from '../../src/vfs/local-names.ts';
+import { isLocalOnlyName } from '../../src/vfs/namespace/local-names.ts';
 import { hubError, MemoryRemoteStore } from '../support/memory-remote-store.ts';
 import { ModelError, ModelFileSystem, modelNode } from '../support/model-file-system.ts';
 import { randomOf } from '../support/random.ts';

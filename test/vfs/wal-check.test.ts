@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test, type TestContext } from 'node:test';
-import { findWalDamage } from '../../src/vfs/wal-check.ts';
+import { findWalDamage } from '../../src/vfs/storage/wal-check.ts';
 
 const frameBytes = 24 + 4096;
 

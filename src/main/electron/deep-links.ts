@@ -2,10 +2,10 @@
 
 import { app } from 'electron';
 import type { MountArgument } from '../../shared/contract.ts';
-import { deepLinkScheme, findDeepLink, mountQuestion, parseDeepLink } from '../deep-link.ts';
+import { deepLinkScheme, findDeepLink, mountQuestion, parseDeepLink } from '../tray/deep-link.ts';
 import { problemOf } from '../problem.ts';
-import { failureQuestion } from '../tray-actions.ts';
-import type { TrayTools } from '../tray-actions.ts';
+import { failureQuestion } from '../tray/tray-actions.ts';
+import type { TrayTools } from '../tray/tray-actions.ts';
 
 /** A page may open addresses in a loop; the person is asked about one, and these wait. */
 const maxWaiting = 3;

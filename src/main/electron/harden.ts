@@ -3,8 +3,8 @@
 
 import { app, session, shell } from 'electron';
 import type { WebContents } from 'electron';
-import { externalTarget } from '../external-link.ts';
-import { isPanelUrl } from '../sender-check.ts';
+import { externalTarget } from '../system/external-link.ts';
+import { isPanelUrl } from '../surfaces/sender-check.ts';
 import type { Log } from '../../shared/log.ts';
 
 export interface HardenOptions {

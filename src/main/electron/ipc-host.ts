@@ -8,9 +8,9 @@ import type { BridgeLink } from '../../shared/bridge.ts';
 import { contract } from '../../shared/contract.ts';
 import type { Handlers, Outcome } from '../../shared/contract.ts';
 import type { Log } from '../../shared/log.ts';
-import { ClientSession } from '../client-session.ts';
-import { PushGate } from '../push-gate.ts';
-import { refusalOfSender } from '../sender-check.ts';
+import { ClientSession } from '../surfaces/client-session.ts';
+import { PushGate } from '../surfaces/push-gate.ts';
+import { refusalOfSender } from '../surfaces/sender-check.ts';
 
 interface PageSession {
   readonly session: ClientSession;

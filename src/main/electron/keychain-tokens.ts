@@ -4,9 +4,9 @@
 import { readFile, rm } from 'node:fs/promises';
 import { safeStorage } from 'electron';
 import type { Log } from '../../shared/log.ts';
-import { replaceFile } from '../atomic-file.ts';
+import { replaceFile } from '../files/atomic-file.ts';
 import { errnoOf } from '../problem.ts';
-import type { TokenKeeper } from '../token-keeper.ts';
+import type { TokenKeeper } from '../account/token-keeper.ts';
 
 /** Once Electron is ready. */
 export function openKeychain(path: string, platform: NodeJS.Platform, log: Log): TokenKeeper {

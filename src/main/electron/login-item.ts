@@ -4,8 +4,8 @@ import { mkdir, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname } from 'node:path';
 import { app } from 'electron';
-import { replaceFile } from '../atomic-file.ts';
-import { autostartEntry, autostartPath } from '../autostart-entry.ts';
+import { replaceFile } from '../files/atomic-file.ts';
+import { autostartEntry, autostartPath } from '../tray/autostart-entry.ts';
 
 export async function setLoginItem(
   wanted: boolean,

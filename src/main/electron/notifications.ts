@@ -1,7 +1,7 @@
 // Shows notices as notifications of the system; a click on one opens the panel.
 
 import { Notification } from 'electron';
-import type { Notice } from '../notices.ts';
+import type { Notice } from '../tray/notices.ts';
 
 /** Older ones are let go: the system has forgotten them too. */
 const maxHeld = 20;

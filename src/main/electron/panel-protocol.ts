@@ -2,9 +2,9 @@
 
 import { randomBytes } from 'node:crypto';
 import { protocol } from 'electron';
-import { loadPanelFiles } from '../panel-files.ts';
-import { answerPage } from '../panel-page.ts';
-import { panelScheme } from '../sender-check.ts';
+import { loadPanelFiles } from '../surfaces/panel-files.ts';
+import { answerPage } from '../surfaces/panel-page.ts';
+import { panelScheme } from '../surfaces/sender-check.ts';
 
 /** Before Electron is ready. */
 export function declarePanelScheme(): void {

@@ -1,7 +1,7 @@
 // The panel's window: made when it is first asked for, hidden instead of closed, and confined to what a page of ours needs.
 
 import { app, BrowserWindow, nativeTheme } from 'electron';
-import { panelUrl } from '../sender-check.ts';
+import { panelUrl } from '../surfaces/sender-check.ts';
 import { isSeen } from './ipc-host.ts';
 
 export interface PanelWindowOptions {

@@ -1,7 +1,7 @@
 // Shows a question as a native dialog. Asynchronous: a dialog never holds up the main thread.
 
 import { dialog } from 'electron';
-import type { Question } from '../question.ts';
+import type { Question } from '../tray/question.ts';
 
 /** Resolves with the cancelling choice when `signal` takes the dialog away. */
 export async function askQuestion<C extends string>(question: Question<C>, signal?: AbortSignal): Promise<C> {

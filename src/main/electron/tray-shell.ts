@@ -4,9 +4,9 @@ import { Menu, nativeImage, nativeTheme, Tray } from 'electron';
 import type { MenuItemConstructorOptions } from 'electron';
 import { join } from 'node:path';
 import type { Clock, Timer } from '../../shared/log.ts';
-import type { TrayAction, TrayEntry } from '../tray-menu.ts';
-import { trayImageName } from '../tray-icon.ts';
-import type { TrayFace } from '../tray-icon.ts';
+import type { TrayAction, TrayEntry } from '../tray/tray-menu.ts';
+import { trayImageName } from '../tray/tray-icon.ts';
+import type { TrayFace } from '../tray/tray-icon.ts';
 
 export interface TrayShellOptions {
   readonly imageDir: string;

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { app } from 'electron';
 import type { Clock, Log } from '../../shared/log.ts';
-import { updatePolicyOf } from '../update-policy.ts';
+import { updatePolicyOf } from '../tray/update-policy.ts';
 
 const firstLookMs = 60_000;
 const lookEveryMs = 12 * 3600_000;

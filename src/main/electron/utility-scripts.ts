@@ -2,8 +2,8 @@
 // (a fuse), so it cannot start itself as one.
 
 import { utilityProcess } from 'electron';
-import type { RunScript } from '../busy-programs.ts';
-import type { CommandResult } from '../command-runner.ts';
+import type { RunScript } from '../system/busy-programs.ts';
+import type { CommandResult } from '../system/command-runner.ts';
 
 const maxOutputBytes = 4 * 2 ** 20;
 

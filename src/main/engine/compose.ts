@@ -5,7 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import type { RemoteStore } from '../../hub/remote-store.ts';
 import { startNfsServer } from '../../nfs/nfs-server.ts';
 import { VirtualFs } from '../../vfs/virtual-fs.ts';
-import { loadHandleKey } from '../secrets.ts';
+import { loadHandleKey } from '../system/secrets.ts';
 import type { EngineSpec } from './engine.ts';
 import { settleConflict } from './settle-conflict.ts';
 import type { EngineSurroundings, OpenedFileSystem, OpenFileSystem } from './engine-runtime.ts';

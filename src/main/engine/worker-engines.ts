@@ -2,7 +2,7 @@
 
 import type { Log } from '../../shared/log.ts';
 import type { Settings } from '../../shared/model.ts';
-import type { TokenSource } from '../token-source.ts';
+import type { TokenSource } from '../account/token-source.ts';
 import { EngineClient } from './engine-client.ts';
 import type { EngineFactory } from './engine.ts';
 
