@@ -8,6 +8,8 @@ import { readBody, type HttpClient, type HttpRequest } from './http.ts';
 import { AnswerReader } from './json-answer.ts';
 import { HubError, type ByteRange } from './remote-store.ts';
 import { parsePlan, type ReconstructionPlan } from './reconstruction.ts';
+import { answerLimitBytes } from './send-messages.ts';
+import type { SendThread } from './send-thread.ts';
 import type { XetTokens } from './xet-tokens.ts';
 
 /** Merkle subtree of untouched chunks in the JSON form that xet-core and its JavaScript port exchange. */
@@ -30,7 +32,6 @@ export interface FileChunkHashes {
 
 const maxPlanBytes = 64 * 1024 * 1024;
 const maxHashesBytes = 64 * 1024 * 1024;
-const maxSmallAnswerBytes = 1024 * 1024;
 /** The server hashes and stores what it received before it answers. */
 const uploadHeadersTimeoutMs = 120_000;
 
@@ -38,11 +39,14 @@ export class CasClient {
   readonly #http: HttpClient;
   readonly #read: XetTokens;
   readonly #write: XetTokens;
+  readonly #sender: SendThread | null;
   /** Set once the CAS has shown that it lacks v2 reconstructions. */
   #onlyV1 = false;
 
-  constructor(http: HttpClient, read: XetTokens, write: XetTokens) {
+  /** `sender`: null sends uploads on the calling thread. */
+  constructor(http: HttpClient, read: XetTokens, write: XetTokens, sender: SendThread | null) {
     this.#http = http;
+    this.#sender = sender;
     this.#read = read;
     this.#write = write;
   }
@@ -69,6 +73,11 @@ export class CasClient {
       });
     this.#onlyV1 = true;
     return parsePlan(answer, start, what);
+  }
+
+  /** About so much will soon be uploaded. */
+  expectUpload(sizeBytes: number): void {
+    this.#sender?.prepare(sizeBytes);
   }
 
   /** Returns whether the CAS did not have it before. `body` is sent as one, in order. */
@@ -172,8 +181,9 @@ export class CasClient {
         authorization: this.#write.authorization(),
         signal,
         timeouts: { headersMs: uploadHeadersTimeoutMs },
+        sender: this.#sender,
       },
-      maxSmallAnswerBytes,
+      answerLimitBytes,
     );
     return new AnswerReader(what).object(value, 'the result');
   }

@@ -7,11 +7,13 @@ import {
   createAgents,
   defaultTimeouts,
   exchange,
+  type ExchangeRequest,
   type HttpAnswer,
   type HttpTimeouts,
   type Pace,
 } from './http-exchange.ts';
 import { HubError } from './remote-store.ts';
+import { NoSendThread, type SendThread } from './send-thread.ts';
 import { sleep, systemHubClock, type HubClock } from './surroundings.ts';
 
 /** Where a request's bearer token comes from. */
@@ -38,6 +40,8 @@ export interface HttpRequest {
   readonly timeouts?: Partial<HttpTimeouts>;
   /** Instead of the policy's. */
   readonly attempts?: number;
+  /** Sends the body where it can; the answer is at most `answerLimitBytes` long then. Only for what may be sent twice. */
+  readonly sender?: SendThread | null;
 }
 
 export interface RetryPolicy {
@@ -198,9 +202,16 @@ export class HttpClient {
     const headers: Record<string, string> = { 'User-Agent': this.#userAgent, ...request.headers };
     if (bearer !== null) headers['Authorization'] = `Bearer ${bearer}`;
     const timeouts = { ...this.#timeouts, ...request.timeouts };
-    const { method, what, body = null } = request;
-    const signal = this.#signalOf(request);
-    return await exchange({ method, url, what, headers, body, signal }, this.#agents, timeouts, this.#pace);
+    const { method, what, body = null, sender = null } = request;
+    const order: ExchangeRequest = { method, url, what, headers, body, signal: this.#signalOf(request) };
+    if (sender !== null) {
+      try {
+        return await sender.exchange(order, timeouts);
+      } catch (error) {
+        if (!(error instanceof NoSendThread)) throw error;
+      }
+    }
+    return await exchange(order, this.#agents, timeouts, this.#pace);
   }
 
   async #judge<T>(

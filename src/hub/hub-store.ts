@@ -1,13 +1,10 @@
 // `RemoteStore` over the real Hub: ties the control plane, the Xet reader and writer, and the kept chunk lists together for
 // one source. The host opens one per mount; VirtualFs sees only the interface.
 
-import os from 'node:os';
 import { hashFromHex } from '../xet/hash.ts';
 import { followBucket } from './bucket-events.ts';
 import { CasClient } from './cas-client.ts';
-import { createCodecPool, createInlineCodec, type CodecPool } from './codec-pool.ts';
 import { ConnectionBudget } from './connection-budget.ts';
-import { DownloadThreads } from './download-threads.ts';
 import { HubClient, type BatchLine, type HubEntry, type SourceAddress } from './hub-client.ts';
 import { toHubError } from './hub-errors.ts';
 import { HubUrls, SubfolderPaths } from './hub-paths.ts';
@@ -35,6 +32,7 @@ import {
 } from './remote-store.ts';
 import { resolveSource } from './resolve-source.ts';
 import { formatSource, type SourceSpec } from './source.ts';
+import { openStoreThreads, type StoreThreads } from './store-threads.ts';
 import { systemHubClock, type HubClock, type HubLog } from './surroundings.ts';
 import { XetReader } from './xet-reader.ts';
 import { XetTokens } from './xet-tokens.ts';
@@ -55,7 +53,7 @@ export interface HubStoreOptions {
     HttpClientOptions,
     'timeouts' | 'retry' | 'random' | 'maxSocketsPerHost' | 'bandwidth'
   >;
-  /** `inline` does the codec work of uploads, and all of downloads, on the calling thread. */
+  /** `inline` does all work of uploads and downloads on the calling thread. */
   readonly codecs?: 'threads' | 'inline';
   /** Downloads at once. */
   readonly maxDownloads?: number;
@@ -67,9 +65,6 @@ const defaultMaxDownloads = 12;
 const reservedDownloads = 4;
 /** With the 16 MiB of a xorb this bounds what uploads hold. */
 const maxXorbUploads = 4;
-const maxCodecThreads = 4;
-/** One receives, decodes and hashes some 700 MB/s. */
-const maxDownloadThreads = 4;
 /** Files outside Xet whose commit is remembered, so that an open one can be read after the branch has moved on. */
 const maxRememberedCommits = 10_000;
 
@@ -140,8 +135,7 @@ class HubStore implements RemoteStore {
   readonly #parts: StoreParts;
   readonly #paths: SubfolderPaths;
   readonly #manifests: ManifestStore;
-  readonly #codecs: CodecPool;
-  readonly #downloads: DownloadThreads | null;
+  readonly #threads: StoreThreads;
   readonly #readTokens: XetTokens;
   readonly #reader: XetReader;
   readonly #writer: XetWriter;
@@ -169,18 +163,17 @@ class HubStore implements RemoteStore {
     const address: SourceAddress = { kind: info.kind, name: info.name, revision: info.revision };
     this.#readTokens = new XetTokens(hub, address, 'read', clock);
     this.#readTokens.warm();
-    const cas = new CasClient(http, this.#readTokens, new XetTokens(hub, address, 'write', clock));
-    const downloads = options.maxDownloads ?? defaultMaxDownloads;
-    this.#downloads = options.codecs === 'inline' ? null : openDownloadThreads(options, clock);
-    const places = new ConnectionBudget(downloads, reservedDownloads);
-    this.#reader = new XetReader(http, cas, known, places, this.#downloads);
-    const threads = Math.max(1, Math.min(maxCodecThreads, os.availableParallelism() - 1));
-    this.#codecs = options.codecs === 'inline' ? createInlineCodec(clock) : createCodecPool(threads, clock);
+    this.#threads = openStoreThreads(options.codecs ?? 'threads', {
+      clock,
+      userAgent: options.userAgent,
+      bandwidth: options.http?.bandwidth?.account ?? null,
+    });
+    const { codecs, downloads, sender } = this.#threads;
+    const cas = new CasClient(http, this.#readTokens, new XetTokens(hub, address, 'write', clock), sender);
+    const places = new ConnectionBudget(options.maxDownloads ?? defaultMaxDownloads, reservedDownloads);
+    this.#reader = new XetReader(http, cas, known, places, downloads);
     const budget = new ConnectionBudget(maxXorbUploads, 0);
-    this.#writer = new XetWriter(
-      { cas, known, budget, codecs: this.#codecs, unregistered: new Map() },
-      this.#reader,
-    );
+    this.#writer = new XetWriter({ cas, known, budget, codecs, unregistered: new Map() }, this.#reader);
     this.#plain = new PlainReader(http, parts.urls, parts.authorization);
   }
 
@@ -291,8 +284,7 @@ class HubStore implements RemoteStore {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort(new HubError('aborted', 'The Hub client was closed', { retryable: true }));
     this.#parts.http.close();
-    await this.#downloads?.close();
-    await this.#codecs.close();
+    await this.#threads.close();
     this.#manifests.close();
   }
 
@@ -375,13 +367,6 @@ class HubStore implements RemoteStore {
       throw toHubError(what, error, signal);
     }
   }
-}
-
-function openDownloadThreads(options: HubStoreOptions, clock: HubClock): DownloadThreads {
-  // The engine and the reading program need processors as well.
-  const maxThreads = Math.max(1, Math.min(maxDownloadThreads, Math.floor(os.availableParallelism() / 2)));
-  const bandwidth = options.http?.bandwidth?.account ?? null;
-  return new DownloadThreads({ maxThreads, clock, userAgent: options.userAgent, bandwidth });
 }
 
 function xetHash(key: string): Uint8Array {

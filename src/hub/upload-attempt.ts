@@ -163,6 +163,7 @@ export class UploadAttempt {
     const fits = (boundary: number): boolean =>
       base !== null && keptUntil(base, content, boundary) > boundary;
     const expectedBytes = base === null ? content.sizeBytes : changedBytes(content);
+    cas.expectUpload(expectedBytes);
     let at = 0;
     while (at < content.sizeBytes) {
       if (base !== null) at = this.#takeOver(base, at);

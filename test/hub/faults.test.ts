@@ -38,8 +38,11 @@ describe('when the Hub or the network misbehaves', () => {
   after(() => world.close());
 
   /** A store that has neither plans nor chunk lists. */
-  const fresh = (): Promise<RemoteStore> =>
-    world.open('bucket/demo/faults', { http: { ...hastyHttp, timeouts: { stallMs: 60, headersMs: 2000 } } });
+  const fresh = (codecs: 'inline' | 'threads' = 'inline'): Promise<RemoteStore> =>
+    world.open('bucket/demo/faults', {
+      codecs,
+      http: { ...hastyHttp, timeouts: { stallMs: 60, headersMs: 2000 } },
+    });
 
   async function failsWith(promise: Promise<unknown>, code: HubErrorCode, retryable: boolean): Promise<void> {
     await assert.rejects(promise, (error) => {
@@ -76,17 +79,24 @@ describe('when the Hub or the network misbehaves', () => {
       }
     });
 
-    test(`an upload survives ${name} on every route`, async () => {
-      let seed = 100;
-      for (const route of ['bucket.write-token', 'cas.xorb-upload', 'cas.shard-upload', 'cas.chunk-query']) {
-        const writer = await fresh();
-        world.hub.faults.add({ route, ...fault });
-        const bytes = noiseBytes(400_000, (seed += 2));
-        assert.equal((await writer.upload(newContent(bytes))).content.key, keyOf(bytes), route);
-        world.hub.faults.clear();
-        await writer.close();
-      }
-    });
+    for (const codecs of ['inline', 'threads'] as const) {
+      test(`an upload survives ${name} on every route (${codecs})`, async () => {
+        let seed = 100;
+        for (const route of [
+          'bucket.write-token',
+          'cas.xorb-upload',
+          'cas.shard-upload',
+          'cas.chunk-query',
+        ]) {
+          const writer = await fresh(codecs);
+          world.hub.faults.add({ route, ...fault });
+          const bytes = noiseBytes(400_000, (seed += 2));
+          assert.equal((await writer.upload(newContent(bytes))).content.key, keyOf(bytes), route);
+          world.hub.faults.clear();
+          await writer.close();
+        }
+      });
+    }
   }
 
   test('corrupted, truncated, stalled and cut data is fetched again, never delivered', async () => {
@@ -220,15 +230,19 @@ describe('when the Hub or the network misbehaves', () => {
     );
   });
 
-  test('an aborted upload ends, and nothing is left under way', async () => {
-    world.hub.faults.add({ route: 'cas.xorb-upload', bytesPerSecond: 20_000 });
-    const stop = new AbortController();
-    const upload = store.upload(newContent(noiseBytes(200_000, 93)), { signal: stop.signal });
-    const outcome = failsWith(upload, 'aborted', true);
-    setTimeout(() => stop.abort(), 20);
-    await outcome;
-    assert.equal((await store.upload(newContent(Buffer.from('next')))).content.sizeBytes, 4);
-  });
+  for (const codecs of ['inline', 'threads'] as const) {
+    test(`an aborted upload ends, and nothing is left under way (${codecs})`, async () => {
+      const writer = await fresh(codecs);
+      world.hub.faults.add({ route: 'cas.xorb-upload', bytesPerSecond: 20_000 });
+      const stop = new AbortController();
+      const upload = writer.upload(newContent(noiseBytes(200_000, 93)), { signal: stop.signal });
+      const outcome = failsWith(upload, 'aborted', true);
+      setTimeout(() => stop.abort(), 20);
+      await outcome;
+      assert.equal((await writer.upload(newContent(Buffer.from('next')))).content.sizeBytes, 4);
+      await writer.close();
+    });
+  }
 
   test('progress of an upload rises to the whole', async () => {
     const seen: number[] = [];
