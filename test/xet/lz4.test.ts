@@ -76,6 +76,64 @@ describe('LZ4 frames', () => {
     }
   });
 
+  test('literals and matches of every length that is written in another way come out right', () => {
+    const lengths = [
+      0, 1, 14, 15, 16, 17, 31, 32, 33, 34, 48, 49, 268, 269, 270, 271, 272, 524, 525, 526, 780,
+    ];
+    const known = noiseBytes(900, 11);
+    for (const literals of lengths) {
+      for (const match of [...lengths, 4, 5, 18, 19, 20, 35, 36, 37, 51, 52, 67, 68, 273, 274, 275, 276]) {
+        // Bytes that compress by themselves, so that there is a frame at all.
+        const parts = [Buffer.alloc(2000, 7), known, noiseBytes(literals, 12 + literals)];
+        const plain = Buffer.concat([...parts, known.subarray(0, match), noiseBytes(40, 13)]);
+        const frame = lz4FrameEncode(plain);
+        assert.ok(frame !== null);
+        assert.equal(Buffer.compare(lz4.decompressFrameSync(Buffer.from(frame)), plain), 0);
+        assert.equal(Buffer.compare(decode(frame, plain.length), plain), 0, `${literals}, ${match}`);
+        // What repeats is found: of the bytes that do not compress, only those of the match are saved.
+        const expected = known.length + literals + 40 + (match < 12 ? match : 0);
+        assert.ok(frame.length < expected + 60, `${frame.length} of ${expected}: ${literals}, ${match}`);
+      }
+    }
+  });
+
+  test('repeats further away than a distance can say are not taken for near ones', () => {
+    for (const period of [65_533, 65_534, 65_535, 65_536, 65_537, 65_538, 131_072]) {
+      const unit = Buffer.concat([Buffer.alloc(3000), noiseBytes(period - 3000, period)]);
+      for (const form of forms) {
+        const plain = Buffer.alloc(262_144);
+        for (let at = 0; at < plain.length; at += period) unit.copy(plain, at);
+        const frame = lz4FrameEncode(plain, form);
+        assert.ok(frame !== null);
+        assert.equal(Buffer.compare(decode(frame, plain.length, form), plain), 0, `${form}, ${period}`);
+        if (form === 'bg4') continue;
+        assert.equal(Buffer.compare(lz4.decompressFrameSync(Buffer.from(frame)), plain), 0);
+        // 65,535 bytes back is the furthest.
+        const units = period <= 65_535 ? 1 : Math.ceil(plain.length / period);
+        assert.ok(Math.abs(frame.length - units * (period - 3000)) < 8000, `${frame.length}: ${period}`);
+      }
+    }
+  });
+
+  test('any mixture of repeats and noise is read by an independent codec', () => {
+    const part = fc.tuple(fc.integer({ min: 1, max: 400 }), fc.nat(70_000), fc.boolean());
+    fc.assert(
+      fc.property(fc.array(part, { minLength: 1, maxLength: 120 }), fc.nat(), (steps, seed) => {
+        let plain = Buffer.alloc(500, 1);
+        for (const [i, [length, back, isNoise]] of steps.entries()) {
+          const start = Math.max(0, plain.length - 1 - back);
+          const piece = isNoise ? noiseBytes(length, seed + i) : plain.subarray(start, start + length);
+          plain = Buffer.concat([plain, piece]);
+        }
+        const frame = lz4FrameEncode(plain);
+        if (frame === null) return;
+        assert.equal(Buffer.compare(lz4.decompressFrameSync(Buffer.from(frame)), plain), 0);
+        assert.equal(Buffer.compare(decode(frame, plain.length), plain), 0);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   test('reads what an independent codec made of grouped bytes', () => {
     for (const size of [1, 4, 77, 70_000, 131_072]) {
       const plain = floatBytes(size, 5);

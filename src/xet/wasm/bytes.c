@@ -2,8 +2,8 @@
 #include <wasm_simd128.h>
 #include "memory.h"
 
-u8 region_in[REGION_BYTES + REGION_SLACK] __attribute__((aligned(16)));
-u8 region_mid[REGION_BYTES + REGION_SLACK] __attribute__((aligned(16)));
+u8 region_in[REGION_BYTES + REGION_SLACK];
+u8 region_mid[REGION_BYTES + REGION_SLACK];
 u8 region_out[REGION_BYTES + REGION_SLACK] __attribute__((aligned(16)));
 
 EXPORT(in_address) u32 in_address(void) { return (u32)region_in; }

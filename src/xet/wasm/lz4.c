@@ -11,14 +11,32 @@
 /** Matches are looked for at ever wider steps in bytes that do not compress. */
 #define SKIP_SHIFT 6
 
-/** Positions modulo 65536: a candidate is the last position of that remainder, which is as far as a match may reach. */
+/** Bytes at every one of which a match is looked for before the steps grow. */
+#define NEAR_BYTES 64
+/** Room that one sequence takes where neither of its lengths needs a loop, with what copies write beyond it. */
+#define SEQUENCE_ROOM 48
+/** Lengths below this have at most one byte of their own. */
+#define ONE_BYTE_LENGTH (15 + 255)
+
+/**
+ * Addresses modulo 65536: a candidate is the last position of that remainder, which is as far as a match may reach. An empty slot
+ * names the start of the region, which is a position too, since regions are aligned.
+ */
 static u16 table[1 << HASH_BITS];
 
 /** Of the next 5 bytes, or of 6, which finds fewer but longer matches: right for text, too few in grouped numbers. */
-INLINE u32 hash_at(const u8 *at, int six) {
-  u64 product = six ? (load64(at) << 16) * 227718039650203ULL : (load64(at) << 24) * 889523592379ULL;
-  return (u32)(product >> (64 - HASH_BITS));
+INLINE u32 slot_of(u64 word, int six) {
+  return (u32)(word * (six ? 227718039650203ULL << 16 : 889523592379ULL << 24) >> (64 - HASH_BITS));
 }
+
+/** How far back the last position of the slot's remainder is, 0 for 65536; it becomes this one. */
+INLINE u32 take_distance(u32 slot, const u8 *at) {
+  u32 distance = (u16)((u32)at - table[slot]);
+  table[slot] = (u16)(u32)at;
+  return distance;
+}
+
+INLINE u32 smaller(u32 a, u32 b) { return a < b ? a : b; }
 
 INLINE void copy16(u8 *to, const u8 *from) { wasm_v128_store(to, wasm_v128_load(from)); }
 
@@ -38,24 +56,24 @@ INLINE u8 *write_length(u8 *to, u32 rest) {
   return to;
 }
 
+/** Of the bytes from a and b up to `limit`, 32 at a time: how many matches have is hard to predict. May count some behind it. */
 INLINE u32 equal_bytes(const u8 *a, const u8 *b, const u8 *limit) {
-  const u8 *start = a;
-  while (a + 8 <= limit) {
-    u64 difference = load64(a) ^ load64(b);
-    if (difference != 0) return (u32)(a - start) + ((u32)__builtin_ctzll(difference) >> 3);
-    a += 8;
-    b += 8;
+  u32 count = 0;
+  for (;;) {
+    u64 low = (u32)wasm_i8x16_bitmask(wasm_i8x16_eq(wasm_v128_load(a), wasm_v128_load(b)));
+    u64 high = (u32)wasm_i8x16_bitmask(wasm_i8x16_eq(wasm_v128_load(a + 16), wasm_v128_load(b + 16)));
+    u64 different = ~(low | high << 16);
+    count += (u32)__builtin_ctzll(different);
+    a += 32;
+    b += 32;
+    if (LIKELY((u32)different != 0) || a >= limit) return count;
   }
-  while (a < limit && *a == *b) {
-    a += 1;
-    b += 1;
-  }
-  return (u32)(a - start);
 }
 
 /**
- * Compresses `length` bytes of `source` into region_out from `out_offset`, using at most `limit` bytes. Returns the bytes
- * used, 0 if they do not suffice.
+ * Compresses `length` bytes of `source`, a region, into region_out from `out_offset`, using at most `limit` bytes. Returns the bytes
+ * used, 0 if they do not suffice. Most of its time is spent on branches that were predicted wrongly, so there are few
+ * that depend on the data: one for each sequence, and others for lengths that are rare.
  */
 INLINE u32 compress(const u8 *source, int six, u32 length, u32 out_offset, u32 limit) {
   u8 *out = region_out + out_offset;
@@ -68,68 +86,70 @@ INLINE u32 compress(const u8 *source, int six, u32 length, u32 out_offset, u32 l
     const u8 *const last_match = end - MATCH_END_MARGIN;
     const u8 *at = source + 1;
     __builtin_memset(table, 0, sizeof table);
-    u32 next_hash = hash_at(at, six);
     for (;;) {
-      const u8 *candidate;
       u32 distance;
-      const u8 *next = at;
-      u32 step = 1;
-      u32 misses = 1 << SKIP_SHIFT;
-      do {
-        u32 slot = next_hash;
-        at = next;
-        next += step;
-        step = misses++ >> SKIP_SHIFT;
-        if (UNLIKELY(next > last_match)) goto last_literals;
-        next_hash = hash_at(next, six);
-        u32 position = (u32)(at - source);
-        distance = (u16)(position - table[slot]);
-        table[slot] = (u16)position;
-        candidate = at - distance;
-      } while (load32(candidate) != load32(at) || distance == 0);
-      while (at > anchor && candidate > source && at[-1] == candidate[-1]) {
-        at -= 1;
-        candidate -= 1;
+      u64 word = load64(at);
+      u32 slot = slot_of(word, six);
+      const u8 *const near_end = at + NEAR_BYTES < last_match ? at + NEAR_BYTES : last_match;
+      for (;;) {
+        u64 next_word = load64(at + 1);
+        u32 next_slot = slot_of(next_word, six);
+        distance = take_distance(slot, at);
+        if (load32(at - distance) == (u32)word) break;
+        word = next_word;
+        slot = next_slot;
+        at += 1;
+        if (LIKELY(at < near_end)) continue;
+        u32 misses = 2 << SKIP_SHIFT;
+        for (;;) {
+          if (UNLIKELY(at > last_match)) goto last_literals;
+          word = load64(at);
+          distance = take_distance(slot_of(word, six), at);
+          if (load32(at - distance) == (u32)word) break;
+          at += misses++ >> SKIP_SHIFT;
+        }
+        break;
       }
-      u32 literals = (u32)(at - anchor);
+      if (UNLIKELY(distance == 0)) {
+        if (++at > last_match) break;
+        continue;
+      }
+      const u8 *candidate = at - distance;
+      /* One bit is set, so that the count stays below 8. */
+      u32 back = (u32)__builtin_clzll((load64(at - 8) ^ load64(candidate - 8)) | 1) >> 3;
+      back = smaller(back, smaller((u32)(at - anchor), (u32)(candidate - source)));
+      u32 literals = (u32)(at - anchor) - back;
+      u32 extra = equal_bytes(at + MIN_MATCH, candidate + MIN_MATCH, match_end);
+      if (UNLIKELY(at + MIN_MATCH + extra > match_end)) extra = (u32)(match_end - at) - MIN_MATCH;
+      at += MIN_MATCH + extra;
+      extra += back;
+      if (UNLIKELY(out + SEQUENCE_ROOM > out_end)) return 0;
       u8 *token = out++;
-      if (UNLIKELY(out + literals + literals / 255 + 16 > out_end)) return 0;
-      if (literals >= 15) {
-        *token = 15 << 4;
+      u32 nibbles = smaller(literals, 15) << 4 | smaller(extra, 15);
+      if (UNLIKELY(literals > 32)) {
+        if (UNLIKELY(out + literals + literals / 255 + SEQUENCE_ROOM > out_end)) return 0;
         out = write_length(out, literals - 15);
         copy_steps(out, anchor, literals);
       } else {
-        *token = (u8)(literals << 4);
+        *out = (u8)(literals - 15);
+        out += literals >= 15;
         copy16(out, anchor);
+        copy16(out + 16, anchor + 16);
       }
       out += literals;
-      for (;;) {
-        store16(out, (u16)distance);
-        out += 2;
-        u32 extra = equal_bytes(at + MIN_MATCH, candidate + MIN_MATCH, match_end);
-        at += MIN_MATCH + extra;
+      store16(out, (u16)distance);
+      out += 2;
+      if (UNLIKELY(extra >= ONE_BYTE_LENGTH)) {
         if (UNLIKELY(out + extra / 255 + 8 > out_end)) return 0;
-        if (extra >= 15) {
-          *token += 15;
-          out = write_length(out, extra - 15);
-        } else {
-          *token += (u8)extra;
-        }
-        anchor = at;
-        if (UNLIKELY(at > last_match)) goto last_literals;
-        table[hash_at(at - 2, six)] = (u16)(at - 2 - source);
-        u32 slot = hash_at(at, six);
-        u32 position = (u32)(at - source);
-        distance = (u16)(position - table[slot]);
-        table[slot] = (u16)position;
-        candidate = at - distance;
-        if (load32(candidate) != load32(at) || distance == 0) break;
-        token = out++;
-        *token = 0;
+        out = write_length(out, extra - 15);
+      } else {
+        *out = (u8)(extra - 15);
+        out += extra >= 15;
       }
-      at += 1;
-      if (UNLIKELY(at > last_match)) goto last_literals;
-      next_hash = hash_at(at, six);
+      *token = (u8)nibbles;
+      anchor = at;
+      if (UNLIKELY(at > last_match)) break;
+      table[slot_of(load64(at - 2), six)] = (u16)(u32)(at - 2);
     }
   }
 last_literals:;

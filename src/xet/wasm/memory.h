@@ -11,10 +11,12 @@ typedef unsigned long long u64;
 /** Bytes that a region takes. */
 #define REGION_BYTES (256 * 1024)
 #define REGION_SLACK 256
+/** Inputs are aligned so that an address modulo 65536 is the offset in its region modulo 65536. */
+#define REGION_ALIGNMENT 65536
 
 /** Input of every kernel, a second input or intermediate, and the output. */
-extern u8 region_in[REGION_BYTES + REGION_SLACK];
-extern u8 region_mid[REGION_BYTES + REGION_SLACK];
+extern u8 region_in[REGION_BYTES + REGION_SLACK] __attribute__((aligned(REGION_ALIGNMENT)));
+extern u8 region_mid[REGION_BYTES + REGION_SLACK] __attribute__((aligned(REGION_ALIGNMENT)));
 extern u8 region_out[REGION_BYTES + REGION_SLACK];
 
 #define EXPORT(name) __attribute__((export_name(#name)))
