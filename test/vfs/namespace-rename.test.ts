@@ -146,7 +146,8 @@ for (const how of ['renamed', 'removed', 'moved with its folder'] as const) {
         await h.crash();
       }
       await flushed;
-      assert.deepEqual(h.remote.paths(), ['dir/a'], 'it did arrive');
+      // In the other case the next commit, which mends this, may be through already.
+      if (when !== 'while') assert.deepEqual(h.remote.paths(), ['dir/a'], 'it did arrive');
       if (when === 'after') await change();
       await h.refresh();
       await h.flush();
