@@ -7,7 +7,7 @@ import type { Counters } from '../shared/activity.ts';
 import type { Clock, Log } from '../shared/log.ts';
 import { ActivityLog } from './activity-log.ts';
 import type { OpenCatalogueDatabase } from './storage/catalogue-database.ts';
-import { openOrRebuildCatalogue } from './namespace/catalogue-recovery.ts';
+import { loadOrRebuildCatalogue } from './namespace/catalogue-recovery.ts';
 import { openContentStore } from './content/content-store.ts';
 import { FileIo, type ReadResult } from './file-io.ts';
 import type {
@@ -103,13 +103,23 @@ export class VirtualFs implements FileSystem {
   static async open(options: VirtualFsOptions): Promise<VirtualFs> {
     mkdirSync(options.dataDir, { recursive: true });
     mkdirSync(options.cacheDir, { recursive: true });
-    const recovered = openOrRebuildCatalogue(options.dataDir, options.clock, options.log);
-    const database = options.wrapDatabase?.(recovered.database) ?? recovered.database;
-    const closers: (() => Promise<void>)[] = [() => database.close()];
+    const paths: { of: (ino: number) => string | null } = { of: () => null };
+    const activity = new ActivityLog(options.clock, (ino) => paths.of(ino));
+    const { loaded, damage } = await loadOrRebuildCatalogue(
+      options.dataDir,
+      options.clock,
+      options.log,
+      async (opened, isDamaged, sound) => {
+        const database = options.wrapDatabase?.(opened) ?? opened;
+        return { database, namespace: await loadNames(options, database, activity, isDamaged, sound) };
+      },
+    );
+    paths.of = (ino) => loaded.namespace.pathOf(ino);
+    const closers: (() => Promise<void>)[] = [() => loaded.database.close()];
     try {
       const fileSystem = new VirtualFs(
-        await openParts(options, database, recovered.damage !== null, closers),
-        recovered.damage,
+        await openParts(options, { ...loaded, activity, readOnly: isReadOnly(options) }, closers),
+        damage,
       );
       fileSystem.#parts.poller.start();
       fileSystem.#parts.remoteTree.whenListed(rootIno)?.catch((error: unknown) => {
@@ -211,8 +221,8 @@ export class VirtualFs implements FileSystem {
     return this.#parts.namespace.readLink(ino);
   }
 
-  read(ino: number, offset: number, target: Uint8Array): MaybePromise<ReadResult> {
-    return this.#io.read(ino, offset, target);
+  read(ino: number, offset: number, target: Uint8Array, isAlone = false): MaybePromise<ReadResult> {
+    return this.#io.read(ino, offset, target, isAlone);
   }
 
   write(ino: number, offset: number, data: Uint8Array): MaybePromise<Change> {
@@ -300,29 +310,31 @@ export class VirtualFs implements FileSystem {
   }
 }
 
+function isReadOnly({ readOnly, remote }: VirtualFsOptions): boolean {
+  return readOnly === true || !remote.info.writable;
+}
+
+function loadNames(
+  options: VirtualFsOptions,
+  database: OpenCatalogueDatabase,
+  activity: ActivityLog,
+  isDamaged: boolean,
+  sound: Promise<void>,
+): Promise<Namespace> {
+  const { clock, log, owner, hostName, foldCase = false } = options;
+  const readOnly = isReadOnly(options);
+  const parts = { database, clock, log, activity, readOnly, owner, hostName, foldCase, isDamaged, sound };
+  return Namespace.load(parts);
+}
+
 /** Opens part after part; `closers` get what must be undone if a later one fails. */
 async function openParts(
   options: VirtualFsOptions,
-  database: OpenCatalogueDatabase,
-  isDamaged: boolean,
+  first: Pick<Parts, 'database' | 'namespace' | 'activity' | 'readOnly'>,
   closers: (() => Promise<void>)[],
 ): Promise<Parts> {
   const { remote, clock, log } = options;
-  const readOnly = options.readOnly === true || !remote.info.writable;
-  const paths: { of: (ino: number) => string | null } = { of: () => null };
-  const activity = new ActivityLog(clock, (ino) => paths.of(ino));
-  const namespace = await Namespace.load({
-    database,
-    clock,
-    log,
-    activity,
-    readOnly,
-    owner: options.owner,
-    hostName: options.hostName,
-    foldCase: options.foldCase ?? false,
-    isDamaged,
-  });
-  paths.of = (ino) => namespace.pathOf(ino);
+  const { database, namespace, activity } = first;
   const surroundings = { remote, clock, log, activity, database };
   const content = await openContentStore({
     ...surroundings,
@@ -366,5 +378,5 @@ async function openParts(
     intervalMs: options.pollIntervalMs ?? defaultPollIntervalMs,
   });
   link.poller = poller;
-  return { options, readOnly, database, namespace, content, uploads, activity, remoteTree, poller };
+  return { ...first, options, content, uploads, remoteTree, poller };
 }

@@ -25,7 +25,7 @@ function killedLog(t: TestContext, transactions: number): { bytes: Buffer; path:
   return { bytes: readFileSync(path), path };
 }
 
-function damageOf(path: string, bytes: Buffer): string | null {
+function damageOf(path: string, bytes: Buffer): Promise<string | null> {
   writeFileSync(path, bytes);
   return findWalDamage(path);
 }
@@ -36,32 +36,45 @@ function flipped(bytes: Buffer, offset: number): Buffer {
   return copy;
 }
 
-test('a whole log, an empty one, and none at all are no damage', (t) => {
+test('a whole log, an empty one, and none at all are no damage', async (t) => {
   const { bytes, path } = killedLog(t, 20);
-  assert.equal(damageOf(path, bytes), null);
-  assert.equal(damageOf(path, Buffer.alloc(0)), null);
+  assert.equal(await damageOf(path, bytes), null);
+  assert.equal(await damageOf(path, Buffer.alloc(0)), null);
   rmSync(path);
-  assert.equal(findWalDamage(path), null);
+  assert.equal(await findWalDamage(path), null);
 });
 
-test('a last transaction that was cut short is no damage', (t) => {
+test('a last transaction that was cut short is no damage', async (t) => {
   const { bytes, path } = killedLog(t, 20);
-  assert.equal(damageOf(path, bytes.subarray(0, bytes.length - 100)), null);
-  assert.equal(damageOf(path, flipped(bytes, bytes.length - 100)), null);
+  assert.equal(await damageOf(path, bytes.subarray(0, bytes.length - 100)), null);
+  assert.equal(await damageOf(path, flipped(bytes, bytes.length - 100)), null);
 });
 
-test('frames of an earlier use behind the end are no damage', (t) => {
+test('frames of an earlier use behind the end are no damage', async (t) => {
   const { bytes, path } = killedLog(t, 20);
   const old = Buffer.from(bytes.subarray(32, 32 + 5 * frameBytes));
   for (let frame = 0; frame < 5; frame += 1) old.writeUInt32BE(12345, frame * frameBytes + 8);
-  assert.equal(damageOf(path, Buffer.concat([bytes, old])), null);
+  assert.equal(await damageOf(path, Buffer.concat([bytes, old])), null);
 });
 
-test('a changed bit anywhere before the last transaction is damage', (t) => {
+test('damage near the end of a long log is found', async (t) => {
+  const { bytes, path } = killedLog(t, 180);
+  assert.equal(await damageOf(path, bytes), null);
+  const frames = Math.floor((bytes.length - 32) / frameBytes);
+  assert.ok(frames > 300);
+  const damaged = flipped(bytes, 32 + (frames - 20) * frameBytes + 500);
+  assert.match((await damageOf(path, damaged)) ?? '', /frame \d+ of its log/);
+});
+
+test('a changed bit anywhere before the last transaction is damage', async (t) => {
   const { bytes, path } = killedLog(t, 20);
-  assert.match(damageOf(path, flipped(bytes, 1)) ?? '', /does not begin/);
-  assert.match(damageOf(path, flipped(bytes, 20)) ?? '', /head/);
+  assert.match((await damageOf(path, flipped(bytes, 1))) ?? '', /does not begin/);
+  assert.match((await damageOf(path, flipped(bytes, 20))) ?? '', /head/);
   for (const offset of [32 + 5, 32 + 24 + 4000, 32 + 7 * frameBytes + 17, 32 + 9 * frameBytes + 500]) {
-    assert.match(damageOf(path, flipped(bytes, offset)) ?? '', /frame \d+ of its log/, `offset ${offset}`);
+    assert.match(
+      (await damageOf(path, flipped(bytes, offset))) ?? '',
+      /frame \d+ of its log/,
+      `offset ${offset}`,
+    );
   }
 });

@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Clock, Log } from '../../shared/log.ts';
+import { checkCatalogueApart } from '../storage/catalogue-check.ts';
 import { openCatalogueDatabase, type OpenCatalogueDatabase } from '../storage/catalogue-database.ts';
 import { FsError } from '../fs-error.ts';
 import { findWalDamage } from '../storage/wal-check.ts';
@@ -23,19 +24,35 @@ const damageCodes: ReadonlySet<number> = new Set([11, 26]);
 const mostSalvagedNames = 1_000_000;
 const mostRangesShown = 20;
 
-export interface RecoveredCatalogue {
-  readonly database: OpenCatalogueDatabase;
+export interface RecoveredCatalogue<T> {
+  readonly loaded: T;
   /** What happened to the former one, for a person; null where nothing did. */
   readonly damage: string | null;
 }
 
-/** Reads the structure of the whole file once: 50 ms for 100,000 entries. Throws where the disk, not the file, is at fault. */
-export function openOrRebuildCatalogue(dataDir: string, clock: Clock, log: Log): RecoveredCatalogue {
+/**
+ * Loads what the catalogue says. `sound` resolves when it was found whole and rejects otherwise: `load` may read until then, but must
+ * neither write nor let anything be served. It is called again with a new catalogue where this one is damaged.
+ */
+export type LoadCatalogue<T> = (
+  database: OpenCatalogueDatabase,
+  isDamaged: boolean,
+  sound: Promise<void>,
+) => Promise<T>;
+
+/** Throws where the disk, not the file, is at fault; the database is closed where this or `load` fails. */
+export async function loadOrRebuildCatalogue<T>(
+  dataDir: string,
+  clock: Clock,
+  log: Log,
+  load: LoadCatalogue<T>,
+): Promise<RecoveredCatalogue<T>> {
   const path = join(dataDir, 'catalogue.db');
   try {
     refuseMissing(dataDir);
-    const damage = keepDamagedLog(dataDir, clock, log);
-    return { database: openSound(path), damage };
+    const damage = await keepDamagedLog(dataDir, clock, log);
+    const loaded = await loadSound(path, (database, sound) => load(database, damage !== null, sound));
+    return { loaded, damage };
   } catch (cause) {
     if (!isDamage(cause)) throw cause;
     const aside = setAside(dataDir, clock);
@@ -45,7 +62,8 @@ export function openOrRebuildCatalogue(dataDir: string, clock: Clock, log: Log):
         ? '; it knew of nothing unsent'
         : `, with ${aside.unsent.length} files of changes that were not on the Hub yet; "READ ME.txt" there says whose they are`);
     log.error(damage, {}, cause);
-    return { database: openCatalogueDatabase(path), damage };
+    const loaded = await loadSound(path, (database, sound) => load(database, true, sound));
+    return { loaded, damage };
   }
 }
 
@@ -59,8 +77,8 @@ function refuseMissing(dataDir: string): void {
 }
 
 /** SQLite goes on without what follows the damage, and overwrites it: a copy is kept. */
-function keepDamagedLog(dataDir: string, clock: Clock, log: Log): string | null {
-  const found = findWalDamage(join(dataDir, 'catalogue.db-wal'));
+async function keepDamagedLog(dataDir: string, clock: Clock, log: Log): Promise<string | null> {
+  const found = await findWalDamage(join(dataDir, 'catalogue.db-wal'));
   if (found === null) return null;
   const folder = newFolder(dataDir, clock);
   for (const suffix of ['', '-wal']) {
@@ -75,15 +93,22 @@ function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-function openSound(path: string): OpenCatalogueDatabase {
+async function loadSound<T>(
+  path: string,
+  load: (database: OpenCatalogueDatabase, sound: Promise<void>) => Promise<T>,
+): Promise<T> {
   const database = openCatalogueDatabase(path);
+  const sound = checkCatalogueApart(path, database.handle).then((found) => {
+    if (found !== 'ok') throw new DamagedCatalogue(`SQLite says: ${found}`);
+  });
   try {
-    const found = database.handle.prepare('PRAGMA quick_check(1)').get()?.['quick_check'];
-    if (found === 'ok') return database;
-    throw new DamagedCatalogue(`SQLite says: ${String(found)}`);
+    const [loaded] = await Promise.all([load(database, sound), sound]);
+    return loaded;
   } catch (cause) {
-    void database.close();
-    throw cause;
+    // What damaged rows made of the load says less than the check does, and nothing may move the file under it.
+    const [verdict] = await Promise.allSettled([sound]);
+    await database.close();
+    throw verdict.status === 'rejected' ? verdict.reason : cause;
   }
 }
 

@@ -59,7 +59,16 @@ export class InodeIndex {
 
   /** Slot of the inode number, or -1. */
   slotOf(ino: number): number {
-    if (this.#recentSlot !== -1 && this.inoOf(this.#recentSlot) === ino) return this.#recentSlot;
+    const recent = this.#recentSlot;
+    if (recent !== -1) {
+      if (this.inoOf(recent) === ino) return recent;
+      // Files of a folder mostly got their numbers, and their rows, one after the other.
+      const next = recent + 1;
+      if (ino !== 0 && next < this.inodes.slotLimit && this.inoOf(next) === ino) {
+        this.#recentSlot = next;
+        return next;
+      }
+    }
     this.#wantedIno = ino;
     const slot = this.#byIno.find(hashNumber(ino), this.#scoreIno);
     if (slot !== -1) this.#recentSlot = slot;

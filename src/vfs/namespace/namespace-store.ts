@@ -140,8 +140,10 @@ export class NamespaceStore {
 
   /** All inodes in rising order of number, at most `limit` a slice. */
   *inodes(limit: number): Generator<readonly InodeRow[]> {
+    // As text: an array of bytes for each row takes a third of the time of a load.
+    const columns = inodeColumns.replace('base_key', 'lower(hex(base_key))');
     const select = this.database.handle.prepare(
-      `SELECT ${inodeColumns} FROM inode WHERE ino > ? ORDER BY ino LIMIT ?`,
+      `SELECT ${columns} FROM inode WHERE ino > ? ORDER BY ino LIMIT ?`,
     );
     select.setReturnArrays(true);
     for (let after = 0; ;) {
@@ -156,7 +158,8 @@ export class NamespaceStore {
   /** All names in rising order of folder and cookie, at most `limit` a slice. */
   *entries(limit: number): Generator<readonly EntryRow[]> {
     const select = this.database.handle.prepare(
-      `SELECT parent, cookie, ino, name, remote_name, expect FROM entry
+      `SELECT parent, cookie, ino, name, remote_name, iif(expect IS NULL, NULL, lower(hex(expect)))
+       FROM entry
        WHERE (parent, cookie) > (?, ?) ORDER BY parent, cookie LIMIT ?`,
     );
     select.setReturnArrays(true);
@@ -188,7 +191,7 @@ function parseInode(row: readonly unknown[]): InodeRow {
     ctime: { sec: integer(row[10]), nsec: integer(row[11]) },
     flags: integer(row[12]),
     nextCookie: integer(row[13]),
-    baseKey: bytesToKey(row[14]),
+    baseKey: hexToKey(row[14]),
     baseSizeBytes: integer(row[15]),
     target: textOrNull(row[16]),
     verifier: row[17] instanceof Uint8Array ? row[17] : null,
@@ -202,7 +205,7 @@ function parseEntry(row: readonly unknown[]): EntryRow {
     ino: integer(row[2]),
     name: textOrNull(row[3]) ?? '',
     remoteName: remoteNameOrNull(row[4]),
-    expect: bytesToExpect(row[5]),
+    expect: hexToExpect(row[5]),
   };
 }
 
@@ -229,10 +232,11 @@ function keyToBytes(key: string | null): Uint8Array | null {
   return key === null ? null : Buffer.from(key.slice(4), 'hex');
 }
 
-function bytesToKey(value: unknown): string | null {
-  if (!(value instanceof Uint8Array)) return null;
-  if (value.length === 32) return `xet:${Buffer.from(value).toString('hex')}`;
-  return value.length === 20 ? `git:${Buffer.from(value).toString('hex')}` : null;
+/** Null also for what is of no known length. */
+function hexToKey(hex: unknown): string | null {
+  if (typeof hex !== 'string') return null;
+  if (hex.length === 64) return `xet:${hex}`;
+  return hex.length === 40 ? `git:${hex}` : null;
 }
 
 const sameAsBase = new Uint8Array(0);
@@ -242,8 +246,8 @@ function expectToBytes(expect: EntryRow['expect']): Uint8Array | null {
   return expect === 'base' ? sameAsBase : keyToBytes(expect.other);
 }
 
-function bytesToExpect(value: unknown): EntryRow['expect'] {
-  if (!(value instanceof Uint8Array)) return 'nothing';
-  const key = bytesToKey(value);
+function hexToExpect(hex: unknown): EntryRow['expect'] {
+  if (typeof hex !== 'string') return 'nothing';
+  const key = hexToKey(hex);
   return key === null ? 'base' : { other: key };
 }

@@ -63,13 +63,22 @@ export class NamespaceTree extends NamespaceView {
     this.restoreRow(this.index.addInode(row.ino, row.type), row);
   }
 
-  /** Puts a stored name into memory; start only. False if its folder or inode is not there. */
-  loadEntry(row: EntryRow): boolean {
-    const parent = this.index.slotOf(row.parent);
-    const inode = this.index.slotOf(row.ino);
-    if (parent === -1 || inode === -1 || !this.index.isDirectory(parent)) return false;
-    this.insertRow(parent, inode, row);
-    return true;
+  /** Puts stored names into memory; start only. Rows of one folder should follow one another. Returns of how many the folder or inode is not there. */
+  loadEntries(rows: readonly EntryRow[]): number {
+    let lost = 0;
+    let parent = -1;
+    let parentIno = 0;
+    for (const row of rows) {
+      if (row.parent !== parentIno) {
+        parentIno = row.parent;
+        parent = this.index.slotOf(parentIno);
+        if (parent !== -1 && !this.index.isDirectory(parent)) parent = -1;
+      }
+      const inode = parent === -1 ? -1 : this.index.slotOf(row.ino);
+      if (inode === -1) lost += 1;
+      else this.insertRow(parent, inode, row);
+    }
+    return lost;
   }
 
   /**

@@ -22,6 +22,7 @@ import type {
 } from '../parts.ts';
 
 const rowsPerSlice = 500;
+const slotsPerSlice = 100_000;
 const mostCachedRefs = 4_096;
 
 export interface NamespaceOptions {
@@ -35,6 +36,8 @@ export interface NamespaceOptions {
   readonly foldCase: boolean;
   /** The catalogue lost some of its past. */
   readonly isDamaged: boolean;
+  /** Resolves when the catalogue was found whole; nothing is written before. */
+  readonly sound: Promise<void>;
 }
 
 /** The neighbours, which need the namespace before they can be there themselves. */
@@ -91,12 +94,12 @@ export class Namespace implements InodeContentView {
     const leftovers: number[] = [];
     let lost = 0;
     for (const rows of store.entries(rowsPerSlice)) {
-      for (const row of rows) {
-        if (!tree.loadEntry(row)) lost += 1;
-        else if (mayBeLeftover(row.name)) leftovers.push(row.ino);
-      }
+      lost += tree.loadEntries(rows);
+      for (const { name, ino } of rows) if (mayBeLeftover(name)) leftovers.push(ino);
       await nextTurn();
     }
+    const orphans = await findOrphans(tree);
+    await options.sound;
     tree.startNumbers(options.isDamaged);
     const nameless = new NamelessFiles(options.database, options.clock);
     tree.transaction(() => {
@@ -105,7 +108,7 @@ export class Namespace implements InodeContentView {
         return slot !== -1 && tree.index.firstName(slot) === -1;
       });
       if (tree.index.slotOf(rootIno) === -1) createRoot(tree, options);
-      const named = nameOrphans(tree, nameless);
+      const named = nameOrphans(tree, nameless, orphans);
       if (lost + named > 0) {
         options.log.error('The catalogue is damaged; files without a name are in the top folder', {
           lost,
@@ -221,16 +224,25 @@ function createRoot(tree: NamespaceTree, options: NamespaceOptions): void {
   });
 }
 
+/** Numbers of inodes that have no name, yielding between slices. */
+async function findOrphans({ index }: NamespaceTree): Promise<readonly number[]> {
+  const found: number[] = [];
+  for (let slot = 0; slot < index.inodes.slotLimit; slot += 1) {
+    const ino = index.inoOf(slot);
+    if (ino !== 0 && ino !== rootIno && index.firstName(slot) === -1) found.push(ino);
+    if (slot % slotsPerSlice === slotsPerSlice - 1) await nextTurn();
+  }
+  return found;
+}
+
 /** Inodes whose names a damaged catalogue lost: they may hold unsent bytes, so they get names. Returns how many. */
-function nameOrphans(tree: NamespaceTree, nameless: NamelessFiles): number {
+function nameOrphans(tree: NamespaceTree, nameless: NamelessFiles, orphans: readonly number[]): number {
   const root = tree.slot(rootIno, 'open');
   let named = 0;
-  for (let slot = 0; slot < tree.index.inodes.slotLimit; slot += 1) {
-    const ino = tree.index.inoOf(slot);
-    if (ino === 0 || slot === root || tree.index.firstName(slot) !== -1) continue;
+  for (const ino of orphans) {
     if (nameless.get(ino) !== null) continue;
     const name = `recovered-${ino}`;
-    if (tree.index.find(root, name) === -1) tree.addName(root, name, slot, 'nothing');
+    if (tree.index.find(root, name) === -1) tree.addName(root, name, tree.slot(ino, 'open'), 'nothing');
     named += 1;
   }
   if (named > 0) tree.touchDirectory(root);

@@ -22,15 +22,16 @@ export interface OpenCatalogueDatabase extends CatalogueDatabase {
  * never change, a new version appends one. Call at construction, outside of any transaction.
  */
 export function applySchema(database: CatalogueDatabase, part: string, steps: readonly string[]): void {
+  const { handle } = database;
+  const row = handle.prepare('SELECT version FROM part_schema WHERE part = ?').get(part);
+  const version = typeof row?.['version'] === 'number' ? row['version'] : 0;
+  if (version > steps.length) {
+    throw new FsError('EIO', 'open', {
+      message: `the catalogue's "${part}" tables have version ${version}, this program knows ${steps.length}; use the newer program`,
+    });
+  }
+  if (version === steps.length) return;
   database.transaction(() => {
-    const handle = database.handle;
-    const row = handle.prepare('SELECT version FROM part_schema WHERE part = ?').get(part);
-    const version = typeof row?.['version'] === 'number' ? row['version'] : 0;
-    if (version > steps.length) {
-      throw new FsError('EIO', 'open', {
-        message: `the catalogue's "${part}" tables have version ${version}, this program knows ${steps.length}; use the newer program`,
-      });
-    }
     for (const step of steps.slice(version)) handle.exec(step);
     handle
       .prepare(

@@ -7,7 +7,7 @@ import { PooledFile } from './handle-pool.ts';
 import type { HandlePool } from './handle-pool.ts';
 
 /** Up to here a pread of hot bytes costs less than two thread switches (measured: docs/performance.md). */
-export const synchronousReadLimitBytes = 256 * 1024;
+const synchronousReadLimitBytes = 256 * 1024;
 /** More ranges than this are not worth remembering: random first touches of a huge file. */
 const hotRangeLimit = 8192;
 
@@ -15,6 +15,8 @@ const hotRangeLimit = 8192;
 export class HotMemory {
   readonly #limitBytes: number;
   #usedBytes = 0;
+  /** Up to so many hot bytes are read in the turn that asks for them. Whoever changes it puts it back in the same turn. */
+  atOnceBytes = synchronousReadLimitBytes;
   /** Raised when the belief is given up: ranges noted before are no longer hot. */
   epoch = 0;
 
@@ -50,7 +52,7 @@ export class LocalFile extends PooledFile {
 
   /** Fills `length` bytes of `target`, borrowed until it is done. Throws or rejects with ShortFileError or an errno error. */
   read(target: Uint8Array, targetOffset: number, length: number, position: number): MaybePromise<void> {
-    if (length <= synchronousReadLimitBytes && this.#isHot(position, position + length)) {
+    if (length <= this.#memory.atOnceBytes && this.#isHot(position, position + length)) {
       const bytes = this.#pool.read(this, target, targetOffset, length, position);
       if (bytes < length) throw this.#short(position + bytes);
       return undefined;

@@ -1,7 +1,9 @@
 // Looks whether the write-ahead log of a database is whole, because SQLite silently drops everything from the first damaged
 // frame on. Format: https://sqlite.org/fileformat2.html#walformat. Used by catalogue-recovery.ts before the database is opened.
 
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 const headerBytes = 32;
 const frameHeaderBytes = 24;
@@ -9,15 +11,17 @@ const littleEndianMagic = 0x377f0682;
 const bigEndianMagic = 0x377f0683;
 /** A log grows to a few MiB before SQLite starts it anew; one of this size is not read at a start. */
 const mostBytes = 256 * 1024 * 1024;
+/** A few milliseconds of adding. */
+const framesPerSlice = 256;
 
 /**
  * What is wrong in words, or null. A last transaction that a crash cut short is nothing wrong; neither are frames that an
  * earlier use of the file left behind the end.
  */
-export function findWalDamage(path: string): string | null {
+export async function findWalDamage(path: string): Promise<string | null> {
   const sizeBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   if (sizeBytes < headerBytes + frameHeaderBytes || sizeBytes > mostBytes) return null;
-  const bytes = readFileSync(path);
+  const bytes = await readFile(path);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = view.getUint32(0);
   const pageBytes = view.getUint32(8);
@@ -30,10 +34,11 @@ export function findWalDamage(path: string): string | null {
   return findFrameDamage(view, pageBytes, sum);
 }
 
-function findFrameDamage(view: DataView, pageBytes: number, sum: WalChecksum): string | null {
+async function findFrameDamage(view: DataView, pageBytes: number, sum: WalChecksum): Promise<string | null> {
   const frameBytes = frameHeaderBytes + pageBytes;
   let damagedFrame: number | null = null;
   for (let at = headerBytes, frame = 1; at + frameBytes <= view.byteLength; at += frameBytes, frame += 1) {
+    if (frame % framesPerSlice === 0) await nextTurn();
     const isOfThisLog =
       view.getUint32(at + 8) === view.getUint32(16) && view.getUint32(at + 12) === view.getUint32(20);
     if (damagedFrame !== null) {
