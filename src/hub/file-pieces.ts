@@ -5,6 +5,7 @@
 import { rangeHash } from '../xet/hash.ts';
 import type { ShardSegment } from '../xet/shard.ts';
 import type { PlacedChunk } from './manifest.ts';
+import { runInTurns } from './turns.ts';
 import type { XorbReference } from './xorb-uploads.ts';
 
 /** Where a chunk is; shared by equal chunks of one upload and filled in once the chunk is in a xorb. */
@@ -40,6 +41,8 @@ export interface SegmentedFile {
 const chunksPerSegment = 16;
 /** Beyond this many segments they get longer, so that the shard of a huge file stays small. */
 const targetSegments = 4096;
+/** Some 0.5 ms. */
+const chunksPerTurn = 1024;
 
 /** The chunk with its final place. All xorbs must be sealed. */
 export function placedChunk(piece: ChunkPiece): PlacedChunk {
@@ -49,13 +52,20 @@ export function placedChunk(piece: ChunkPiece): PlacedChunk {
 }
 
 /**
- * Runs of chunks that follow one another in one xorb, cut to a bounded length; terms stay one segment each, with the
+ * In turns: runs of chunks that follow one another in one xorb, cut to a bounded length; terms stay one segment each, with the
  * verification hash that `termHash` gives for the byte range it has in the file.
  */
 export function makeSegments(
   pieces: readonly FilePiece[],
   termHash: (term: TermPiece) => Uint8Array,
-): SegmentedFile {
+): Promise<SegmentedFile> {
+  return runInTurns(segmentSteps(pieces, termHash));
+}
+
+function* segmentSteps(
+  pieces: readonly FilePiece[],
+  termHash: (term: TermPiece) => Uint8Array,
+): Generator<void, SegmentedFile> {
   const limit = Math.max(chunksPerSegment, Math.ceil(pieces.length / targetSegments));
   const segments: ShardSegment[] = [];
   const verification: Uint8Array[] = [];
@@ -72,7 +82,10 @@ export function makeSegments(
     verification.push(rangeHash(run.map((chunk) => chunk.hash)));
     run = [];
   };
+  let looked = 0;
   for (const piece of pieces) {
+    looked += 1;
+    if (looked % chunksPerTurn === 0) yield;
     if (piece.type === 'term') {
       finishRun();
       const { xorb, sizeBytes, chunkStart, chunkEnd } = piece;

@@ -130,7 +130,7 @@ class ForeignEdit {
       throw inexplicable('it is of another file');
     const hash = hashWithWindows(after, hashes, this.#content.sizeBytes < this.#baseSizeBytes);
     const verification = untouchedVerification(before, segments, hashes);
-    const segmented = makeSegments(after.pieces, (term) => {
+    const segmented = await makeSegments(after.pieces, (term) => {
       const found = verification.get(term);
       if (found === undefined) throw inexplicable('a verification hash is missing');
       return found;

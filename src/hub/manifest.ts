@@ -4,6 +4,7 @@
 
 import { fileHash, hashSizeBytes, type ChunkInfo } from '../xet/hash.ts';
 import { xorbMaxChunks } from '../xet/xorb.ts';
+import { runAtOnce, runInTurns } from './turns.ts';
 
 /** A chunk and where the CAS has it. */
 export interface PlacedChunk extends ChunkInfo {
@@ -17,6 +18,8 @@ const formatVersion = 1;
 const headerBytes = 12;
 /** Size, xorb number and index after each hash. */
 const placeBytes = 10;
+/** Some 0.5 ms. */
+const chunksPerTurn = 2048;
 
 export class Manifest {
   readonly #hashes: Uint8Array;
@@ -45,14 +48,25 @@ export class Manifest {
 
   /** Copies what it needs. */
   static of(chunks: readonly PlacedChunk[]): Manifest {
+    return runAtOnce(Manifest.#gather(chunks));
+  }
+
+  /** The same for a long list, in turns; `chunks` must stay as they are meanwhile. */
+  static ofInTurns(chunks: readonly PlacedChunk[]): Promise<Manifest> {
+    return runInTurns(Manifest.#gather(chunks));
+  }
+
+  static *#gather(chunks: readonly PlacedChunk[]): Generator<void, Manifest> {
     const hashes = new Uint8Array(chunks.length * hashSizeBytes);
     const xorbs: Uint8Array[] = [];
     const numbers = new Map<string, number>();
     const xorbNumbers = new Uint32Array(chunks.length);
     const indexes = new Uint16Array(chunks.length);
+    const sizes = new Uint32Array(chunks.length);
     let last: Uint8Array | null = null;
     let lastNumber = 0;
-    chunks.forEach((chunk, i) => {
+    for (const [i, chunk] of chunks.entries()) {
+      if (i > 0 && i % chunksPerTurn === 0) yield;
       hashes.set(chunk.hash, i * hashSizeBytes);
       if (chunk.xorb !== last) {
         last = chunk.xorb;
@@ -65,14 +79,9 @@ export class Manifest {
       }
       xorbNumbers[i] = lastNumber;
       indexes[i] = chunk.index;
-    });
-    return new Manifest(
-      hashes,
-      chunks.map((chunk) => chunk.sizeBytes),
-      xorbs,
-      xorbNumbers,
-      indexes,
-    );
+      sizes[i] = chunk.sizeBytes;
+    }
+    return new Manifest(hashes, sizes, xorbs, xorbNumbers, indexes);
   }
 
   get count(): number {

@@ -125,7 +125,7 @@ export class UploadAttempt {
       return placedChunk(piece);
     });
     const hash = await fileHashInTurns(chunks);
-    const segmented = makeSegments(pieces, () => {
+    const segmented = await makeSegments(pieces, () => {
       throw new Error('A term has no known chunks');
     });
     await this.register(hash, segmented);

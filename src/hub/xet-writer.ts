@@ -85,7 +85,7 @@ export class XetWriter {
   ): Promise<UploadResult> {
     const { pieces } = await attempt.assemble(manifest === null ? null : new ManifestLayout(manifest));
     const { hash, chunks } = await attempt.registerChunks(pieces);
-    await this.#parts.known.keep(hash, Manifest.of(chunks));
+    await this.#parts.known.keep(hash, await Manifest.ofInTurns(chunks));
     return {
       content: {
         key: `xet:${hashToHex(hash)}`,

@@ -41,6 +41,21 @@ describe('chunk lists', () => {
     assert.equal(manifest.findChunk(at), 300);
   });
 
+  test('are made in turns as at once, and others run meanwhile', async () => {
+    const list = chunks(10_000, 3);
+    let turns = 0;
+    let isDone = false;
+    const count = (): void => {
+      turns += 1;
+      if (!isDone) setImmediate(count);
+    };
+    setImmediate(count);
+    const manifest = await Manifest.ofInTurns(list);
+    isDone = true;
+    assert.ok(turns >= 3, `${turns} turns`);
+    assert.deepEqual(manifest.encode(), Manifest.of(list).encode());
+  });
+
   test('survive encoding, and nothing else is taken for one', () => {
     const encoded = Manifest.of(chunks(20, 2)).encode();
     assert.deepEqual(Manifest.decode(encoded)?.chunks().map(plain), chunks(20, 2).map(plain));
