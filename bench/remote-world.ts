@@ -24,10 +24,13 @@ export interface Route {
   /** `` for the plain one; what rows' names end in. */
   readonly suffix: string;
   readonly hub: HubAddress;
+  /** Processes that are on other machines in life. */
+  readonly remotePids: readonly number[];
 }
 
 export async function plainRoute(hub: BenchHub): Promise<Route> {
-  return Promise.resolve({ suffix: '', hub: { endpoint: hub.endpoint, token: hub.token } });
+  const remotePids = [hub.child.pid];
+  return Promise.resolve({ suffix: '', hub: { endpoint: hub.endpoint, token: hub.token }, remotePids });
 }
 
 /** The Hub's signed URLs name the host that the client asked, so that downloads go over the link too. */
@@ -38,6 +41,7 @@ export async function linkRoute(world: BenchWorld, hub: BenchHub, shape = wideAr
   return {
     suffix: `, ${2 * shape.oneWayMs} ms ${(shape.bytesPerSecond * 8) / 1e9} Gbit/s`,
     hub: { endpoint: `http://127.0.0.1:${port}`, token: hub.token },
+    remotePids: [hub.child.pid, child.pid],
   };
 }
 

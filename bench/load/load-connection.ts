@@ -43,6 +43,13 @@ export interface Measured {
   /** From the call to its reply, microseconds. */
   readonly p50Us: number;
   readonly p99Us: number;
+  /** Of all calls, milliseconds, shortest first: percentiles of several runs together need every one of them. */
+  readonly durationsMs: Float64Array;
+}
+
+/** Of durations that are sorted. */
+export function percentileUs(durationsMs: Float64Array, share: number): number {
+  return (durationsMs[Math.floor((durationsMs.length - 1) * share)] ?? 0) * 1000;
 }
 
 export class LoadConnection {
@@ -246,14 +253,14 @@ class WorkloadRun {
 
   finishIfDone(): void {
     if (this.answered < this.workload.count) return;
-    const durations = this.#durations.toSorted();
-    const at = (share: number): number => (durations[Math.floor((durations.length - 1) * share)] ?? 0) * 1000;
+    const durationsMs = this.#durations.toSorted();
     this.#resolve({
       seconds: (performance.now() - this.#startedAt) / 1000,
       operations: this.answered,
       bytes: this.#bytes,
-      p50Us: at(0.5),
-      p99Us: at(0.99),
+      p50Us: percentileUs(durationsMs, 0.5),
+      p99Us: percentileUs(durationsMs, 0.99),
+      durationsMs,
     });
   }
 
