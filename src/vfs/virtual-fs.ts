@@ -23,11 +23,18 @@ import type {
   Space,
   Time,
 } from './file-system.ts';
+import { ChangeBatch } from './namespace/change-batch.ts';
 import { generationOf } from './namespace/generation.ts';
 import { bootedAtMs, sweepLeftovers } from './namespace/local-leftovers.ts';
 import { Namespace } from './namespace/namespace.ts';
 import { setAttributes } from './namespace/namespace-attributes.ts';
-import { createFile, linkFile, makeDirectory, makeSymlink } from './namespace/namespace-create.ts';
+import {
+  createFile,
+  isPlainCreate,
+  linkFile,
+  makeDirectory,
+  makeSymlink,
+} from './namespace/namespace-create.ts';
 import { removeDirectory, removeFile } from './namespace/namespace-remove.ts';
 import { renameEntry, type Renamed } from './namespace/namespace-rename.ts';
 import { giveNameBack } from './namespace/namespace-return.ts';
@@ -97,6 +104,7 @@ export class VirtualFs implements FileSystem {
   readonly #io: FileIo;
   readonly #damage: string | null;
   readonly #room: RoomMaker;
+  readonly #batch: ChangeBatch;
   #closing: Promise<void> | null = null;
 
   /** Reads the catalogue and recovers what was staged; the Hub need not be reachable. */
@@ -139,6 +147,7 @@ export class VirtualFs implements FileSystem {
     this.#room = new RoomMaker({ activity, log: options.log }, options.dataDir, (bytes) =>
       content.evict(bytes),
     );
+    this.#batch = new ChangeBatch(parts.namespace.tree, (work) => this.#room.run(work));
     if (damage !== null) parts.activity.record('ERROR', '', { detail: damage });
     this.readOnly = parts.readOnly;
     this.generation = generationOf(parts.options.remote.info.identifier);
@@ -233,8 +242,12 @@ export class VirtualFs implements FileSystem {
     return this.#io.commit(ino);
   }
 
-  create(directory: number, name: string, how: CreateMode, caller: Caller): MaybePromise<Created> {
-    return this.#room.run(() => createFile(this.#parts.namespace.context, directory, name, how, caller));
+  create(directory: number, name: string, how: CreateMode, caller: Caller): Promise<Created> {
+    const { context } = this.#parts.namespace;
+    return this.#batch.run(
+      () => createFile(context, directory, name, how, caller),
+      () => isPlainCreate(context, directory, name, how),
+    );
   }
 
   makeDirectory(
@@ -242,8 +255,8 @@ export class VirtualFs implements FileSystem {
     name: string,
     attributes: SetAttributes,
     caller: Caller,
-  ): MaybePromise<Created> {
-    return this.#room.run(() =>
+  ): Promise<Created> {
+    return this.#batch.run(() =>
       makeDirectory(this.#parts.namespace.context, directory, name, attributes, caller),
     );
   }
@@ -254,8 +267,8 @@ export class VirtualFs implements FileSystem {
     target: string,
     attributes: SetAttributes,
     caller: Caller,
-  ): MaybePromise<Created> {
-    return this.#room.run(() =>
+  ): Promise<Created> {
+    return this.#batch.run(() =>
       makeSymlink(this.#parts.namespace.context, directory, name, target, attributes, caller),
     );
   }
@@ -264,16 +277,16 @@ export class VirtualFs implements FileSystem {
     ino: number,
     directory: number,
     name: string,
-  ): MaybePromise<{ readonly attributes: Attributes; readonly directory: Change }> {
-    return this.#room.run(() => linkFile(this.#parts.namespace.context, ino, directory, name));
+  ): Promise<{ readonly attributes: Attributes; readonly directory: Change }> {
+    return this.#batch.run(() => linkFile(this.#parts.namespace.context, ino, directory, name));
   }
 
-  remove(directory: number, name: string): MaybePromise<Change> {
-    return this.#room.run(() => removeFile(this.#parts.namespace.context, directory, name));
+  remove(directory: number, name: string): Promise<Change> {
+    return this.#batch.run(() => removeFile(this.#parts.namespace.context, directory, name));
   }
 
-  removeDirectory(directory: number, name: string): MaybePromise<Change> {
-    return this.#room.run(() => removeDirectory(this.#parts.namespace.context, directory, name));
+  removeDirectory(directory: number, name: string): Promise<Change> {
+    return this.#batch.run(() => removeDirectory(this.#parts.namespace.context, directory, name));
   }
 
   rename(

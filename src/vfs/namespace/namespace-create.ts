@@ -52,6 +52,19 @@ export function createFile(
   });
 }
 
+/** Whether a CREATE changes names only, and no content. */
+export function isPlainCreate(
+  { tree }: NamespaceContext,
+  directory: number,
+  name: string,
+  how: CreateMode,
+): boolean {
+  const sizeBytes = how.type === 'exclusive' ? undefined : how.attributes.sizeBytes;
+  if (sizeBytes === undefined) return true;
+  const parent = tree.index.slotOf(directory);
+  return sizeBytes === 0 && (parent === -1 || tree.index.find(parent, name) === -1);
+}
+
 /** CREATE of a name that exists. */
 function reuse(
   context: NamespaceContext,

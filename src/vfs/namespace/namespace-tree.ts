@@ -41,6 +41,7 @@ export class NamespaceTree extends NamespaceView {
   readonly #unsaved = new Set<number>();
   #nextIno = 0;
   #reservedIno = 0;
+  #transactions = 0;
 
   constructor(store: NamespaceStore, clock: Clock, options: { readonly foldCase: boolean }) {
     super(clock, options);
@@ -49,7 +50,13 @@ export class NamespaceTree extends NamespaceView {
   }
 
   transaction<T>(work: () => T): T {
+    this.#transactions += 1;
     return this.#store.database.transaction(work);
+  }
+
+  /** How many were ever begun here, nested ones too. */
+  get transactions(): number {
+    return this.#transactions;
   }
 
   afterCommit(callback: () => void): void {
