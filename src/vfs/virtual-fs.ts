@@ -25,7 +25,7 @@ import type {
 } from './file-system.ts';
 import { ChangeBatch } from './namespace/change-batch.ts';
 import { generationOf } from './namespace/generation.ts';
-import { bootedAtMs, sweepLeftovers } from './namespace/local-leftovers.ts';
+import { sweepLeftovers, systemBoot, type Boot } from './namespace/local-leftovers.ts';
 import { Namespace } from './namespace/namespace.ts';
 import { setAttributes } from './namespace/namespace-attributes.ts';
 import {
@@ -68,8 +68,8 @@ export interface VirtualFsOptions {
   readonly log: Log;
   /** Look-ups fall back to names that differ in case (macOS). */
   readonly foldCase?: boolean;
-  /** When this machine started, in milliseconds since the epoch, if not as the system says. */
-  readonly bootedAtMs?: number;
+  /** The run of this machine's kernel, if not as the system says. */
+  readonly boot?: Boot;
   /** Tests kill the process at steps of the disk and of the catalogue with these, or let calls fail. */
   readonly disk?: StagingDisk;
   readonly wrapDatabase?: (database: OpenCatalogueDatabase) => OpenCatalogueDatabase;
@@ -384,7 +384,7 @@ async function openParts(
       if (names.uploadTargets(ino).length === 0) uploads.noteRemoved(ino);
     }
   });
-  sweepLeftovers(namespace.context, namespace.leftovers, options.bootedAtMs ?? bootedAtMs(clock));
+  sweepLeftovers(namespace.context, namespace.leftovers, options.boot ?? systemBoot(clock));
   const poller = new RemotePoller(namespace.context, remoteTree, {
     remote,
     database,

@@ -63,6 +63,15 @@ export class NamespaceTree extends NamespaceView {
     this.#store.database.afterCommit(callback);
   }
 
+  /** A number that the catalogue keeps by name; null where it has none. */
+  fact(name: string): number | null {
+    return this.#store.fact(name);
+  }
+
+  setFact(name: string, value: number): void {
+    this.#store.setFact(name, value);
+  }
+
   // ---- start ------------------------------------------------------------------------------------------------------------
 
   /** Puts a stored row into memory; start only. */
