@@ -41,6 +41,7 @@ function targetsOf(): BenchTarget[] {
     ...[flatName, deepName].flatMap((name) => [
       { metric: `longest work at a stretch, first listing, ${name}`, atMost: 20 },
       { metric: `longest work at a stretch, later listing, ${name}`, atMost: 20 },
+      { metric: `longest work at a stretch, start, ${name}`, atMost: 20 },
       { metric: `top folder again, ${name}`, atMost: 1000 },
       { metric: `listings asked of the Hub after a new start, ${name}`, atMost: 0 },
     ]),
