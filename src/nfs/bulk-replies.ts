@@ -1,5 +1,6 @@
 // Runs the bulk replies (READ) of one connection. Data up to 256 KiB is asked for at once; of longer ones only a few are
-// under way, so that filling one slab overlaps sending another (perf.md 1: a window of 3 is best). A read that waits for the
+// under way, so that filling one slab overlaps sending another (perf.md 1: a window of 3 is best). One that is alone overlaps
+// nothing: it is read in the same turn where it is in memory. A read that waits for the
 // network leaves the window soon, so that a stalled file never holds up another; its slab counts against the server's limit.
 
 import type { Clock, Timer } from '../shared/log.ts';
@@ -54,9 +55,11 @@ export class BulkReplies {
     return this.#queue.length;
   }
 
-  submit(xid: number, bulk: BulkResults): void {
-    if (this.#queue.length === 0 && this.#mayStart(bulk)) this.#start(xid, bulk);
-    else if (bulk.maximumDataBytes <= AT_ONCE_BYTES && this.#hasSlabs()) this.#start(xid, bulk);
+  /** `isLast`: no further call has been received. */
+  submit(xid: number, bulk: BulkResults, isLast: boolean): void {
+    if (this.#queue.length === 0 && this.#mayStart(bulk)) {
+      this.#start(xid, bulk, isLast && this.#window.size === 0);
+    } else if (bulk.maximumDataBytes <= AT_ONCE_BYTES && this.#hasSlabs()) this.#start(xid, bulk, false);
     else {
       this.#queue.push({ xid, bulk });
       this.#watch();
@@ -84,12 +87,13 @@ export class BulkReplies {
     return this.#hasSlabs() && (bulk.maximumDataBytes <= AT_ONCE_BYTES || this.#window.size < WINDOW);
   }
 
-  #start(xid: number, bulk: BulkResults): void {
+  #start(xid: number, bulk: BulkResults, isAlone: boolean): void {
     const head = ACCEPTED_REPLY_BYTES + bulk.headBytes;
     const room = head + bulk.maximumDataBytes + 4;
     const start = this.#gatherer.begin(room);
     const { out } = this.#gatherer;
-    const filled = bulk.fill(out.bytes.subarray(start + head, start + head + bulk.maximumDataBytes));
+    const target = out.bytes.subarray(start + head, start + head + bulk.maximumDataBytes);
+    const filled = bulk.fill(target, isAlone);
     if (filled === undefined) {
       writeBulkReply(out, xid, bulk);
       this.#gatherer.end();
@@ -128,7 +132,7 @@ export class BulkReplies {
       const next = this.#queue[0];
       if (next === undefined || !this.#mayStart(next.bulk)) break;
       this.#queue.shift();
-      this.#start(next.xid, next.bulk);
+      this.#start(next.xid, next.bulk, false);
     }
     this.#watch();
   }

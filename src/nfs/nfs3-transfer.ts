@@ -29,8 +29,6 @@ class ReadResults implements BulkResults {
   readonly #ino: number;
   readonly #offset: number;
   readonly #writeFailure: WriteReadFailure;
-  /** As they were when the call came; null once something may have happened in between. */
-  #attributes: Attributes | null;
   #startedAt = 0;
   #bytesRead = 0;
   #isEof = false;
@@ -38,26 +36,24 @@ class ReadResults implements BulkResults {
 
   constructor(
     context: Nfs3Context,
-    attributes: Attributes,
+    ino: number,
     offset: number,
     count: number,
     writeFailure: WriteReadFailure,
   ) {
     this.#context = context;
-    this.#ino = attributes.ino;
-    this.#attributes = attributes;
+    this.#ino = ino;
     this.#offset = offset;
     this.maximumDataBytes = count;
     this.#writeFailure = writeFailure;
   }
 
-  fill(target: Uint8Array): MaybePromise<void> {
+  fill(target: Uint8Array, isAlone: boolean): MaybePromise<void> {
     const { fileSystem, clock } = this.#context;
     this.#startedAt = clock.monotonic();
     try {
-      const result = fileSystem.read(this.#ino, this.#offset, target);
+      const result = fileSystem.read(this.#ino, this.#offset, target, isAlone);
       if (result instanceof Promise) {
-        this.#attributes = null;
         return result.then(
           (late) => this.#take(late),
           (error: unknown) => this.#fail(error),
@@ -78,8 +74,8 @@ class ReadResults implements BulkResults {
     const { activity, clock } = this.#context;
     out.uint32(Nfsstat3.OK);
     const headEnd = out.position + POST_OP_ATTR_BYTES;
-    if (this.#attributes === null) writePostOpAttr(this.#context, out, this.#ino);
-    else writeAttributes(this.#context, out, this.#attributes);
+    // Asked for when the data is there: other calls may have been served since this one came.
+    writePostOpAttr(this.#context, out, this.#ino);
     if (out.position !== headEnd) {
       // Removed while it was read: the data stands where it would with attributes, so there must be attributes.
       out.position -= 8;
@@ -126,7 +122,7 @@ export function transferProcedures(context: Nfs3Context, writeReadFailure: Write
       const available = Math.max(0, attributes.sizeBytes - offset);
       const wanted = Math.min(count, MAX_TRANSFER_BYTES, available);
       // A small file needs no large slab however much is asked for.
-      if (wanted > 0) return new ReadResults(context, attributes, offset, wanted, writeReadFailure);
+      if (wanted > 0) return new ReadResults(context, ino, offset, wanted, writeReadFailure);
       out.uint32(Nfsstat3.OK);
       writeAttributes(context, out, attributes);
       out.uint32(0);

@@ -5,6 +5,7 @@
 import type net from 'node:net';
 import type { Clock, Log, Timer } from '../shared/log.ts';
 import { BulkReplies, MAX_UNSENT_BYTES } from './bulk-replies.ts';
+import type { LoopPoller } from './loop-poller.ts';
 import { receiveInto } from './receive-socket.ts';
 import { ReplyGatherer } from './reply-gatherer.ts';
 import type { ReplyPort, RpcDispatcher } from './rpc-dispatcher.ts';
@@ -29,6 +30,7 @@ const HANDSHAKE_MS = 10_000;
 export interface ConnectionServices {
   readonly dispatcher: RpcDispatcher;
   readonly pool: SlabPool;
+  readonly poller: LoopPoller;
   readonly clock: Clock;
   readonly log: Log;
   readonly receivesDirectly: boolean;
@@ -116,7 +118,7 @@ export class RpcConnection implements ReplyPort {
   }
 
   submitBulk(xid: number, bulk: BulkResults): void {
-    this.#bulk.submit(xid, bulk);
+    this.#bulk.submit(xid, bulk, this.#receiver.isDrained);
   }
 
   countPending(change: 1 | -1): void {
@@ -177,11 +179,13 @@ export class RpcConnection implements ReplyPort {
     this.#isServing = true;
     let isDrained = false;
     let servedBytes = 0;
+    let calls = 0;
     try {
       if (!this.#isClosed) this.#bulk.resume();
       while (!isDrained && !this.#isBlocked()) {
         if (this.#receiver.next()) {
           this.#serveRecord();
+          calls += 1;
           servedBytes += this.#receiver.end - this.#receiver.start;
           const bytes = servedBytes + this.gatherer.gatheredBytes;
           if (bytes < EARLY_BYTES || bytes >= LATE_BYTES) continue;
@@ -195,6 +199,8 @@ export class RpcConnection implements ReplyPort {
     if (this.#isClosed) this.gatherer.discard();
     else this.gatherer.flush();
     this.#isServing = false;
+    // A reply that waits for another thread wakes this one anyway, and that thread may want the processor.
+    if (calls > 1 && this.pendingCalls === 0) this.#services.poller.noteBurst();
     if (!this.#isClosed && !this.#isFinished) this.#setReading(isDrained && !this.#isBlocked());
     if (this.#isStopping) this.#services.onProgress();
   }

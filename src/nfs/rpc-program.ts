@@ -16,8 +16,11 @@ export interface BulkResults {
   /** Bytes of results before the data, the data's own length word included. */
   readonly headBytes: number;
   readonly maximumDataBytes: number;
-  /** Fills the borrowed `target`. Never throws or rejects: a failure is remembered and told by `writeHead`. */
-  fill(target: Uint8Array): MaybePromise<void>;
+  /**
+   * Fills the borrowed `target`, perhaps turns after the call came. Never throws or rejects: a failure is remembered and told by
+   * `writeHead`. `isAlone`: the connection has no other long reply to make meanwhile.
+   */
+  fill(target: Uint8Array, isAlone: boolean): MaybePromise<void>;
   /**
    * Writes the head at the writer's position and returns how many bytes of data follow; or writes a whole failure
    * and returns -1.

@@ -56,6 +56,11 @@ export class RecordReceiver {
     this.#filled += count;
   }
 
+  /** Nothing was received behind the record that `next` found. */
+  get isDrained(): boolean {
+    return this.#filled === this.#position;
+  }
+
   /** Finds the next whole record; false when more bytes are needed. */
   next(): boolean {
     for (;;) {

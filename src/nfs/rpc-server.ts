@@ -2,6 +2,7 @@
 
 import net from 'node:net';
 import type { Clock, Log } from '../shared/log.ts';
+import { LoopPoller } from './loop-poller.ts';
 import { checkPeer } from './peer-check.ts';
 import { RpcConnection } from './rpc-connection.ts';
 import type { RpcDispatcher } from './rpc-dispatcher.ts';
@@ -44,6 +45,7 @@ export class RpcServer {
   readonly #options: RpcServerOptions;
   readonly #server: net.Server;
   readonly #pool = new SlabPool();
+  readonly #poller: LoopPoller;
   readonly #connections = new Set<RpcConnection>();
   readonly #traffic = { receivedBytes: 0, sentBytes: 0 };
   #refusedPeers = 0;
@@ -51,6 +53,7 @@ export class RpcServer {
 
   private constructor(options: RpcServerOptions) {
     this.#options = options;
+    this.#poller = new LoopPoller(options.clock);
     this.#server = net.createServer({ pauseOnConnect: true, noDelay: true }, (socket) =>
       this.#accept(socket),
     );
@@ -100,6 +103,7 @@ export class RpcServer {
     });
     await closed;
     timer.cancel();
+    this.#poller.close();
   }
 
   async #listen(): Promise<void> {
@@ -139,6 +143,7 @@ export class RpcServer {
     const connection = new RpcConnection(socket, {
       dispatcher: this.#options.dispatcher,
       pool: this.#pool,
+      poller: this.#poller,
       clock: this.#options.clock,
       log: this.#options.log,
       receivesDirectly: this.#options.receivesDirectly ?? true,

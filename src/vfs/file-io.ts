@@ -33,7 +33,7 @@ export class FileIo {
     this.#context = context;
   }
 
-  read(ino: number, offset: number, target: Uint8Array): MaybePromise<ReadResult> {
+  read(ino: number, offset: number, target: Uint8Array, isAlone: boolean): MaybePromise<ReadResult> {
     const slot = this.#fileSlot(ino, 'read');
     const sizeBytes = this.#sizeBytes(slot);
     if (offset >= sizeBytes) return { bytesRead: 0, eof: true };
@@ -43,6 +43,7 @@ export class FileIo {
       ino,
       offset,
       room === target.length ? target : target.subarray(0, room),
+      isAlone,
     );
     if (typeof reading === 'number') return { bytesRead: reading, eof: offset + reading >= sizeBytes };
     return reading.then((bytesRead) => ({

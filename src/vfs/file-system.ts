@@ -97,11 +97,13 @@ export interface FileSystem {
   /**
    * Fills `target` from `offset`, fewer bytes only at the end of the file. `target` is borrowed until the result is there.
    * Uncached remote data: waits at most about 10 s, then EAGAIN; the fetch goes on in the background.
+   * `isAlone`: the caller has nothing else to do, so what is in memory is read in this turn, however long it is.
    */
   read(
     ino: number,
     offset: number,
     target: Uint8Array,
+    isAlone?: boolean,
   ): MaybePromise<{ readonly bytesRead: number; readonly eof: boolean }>;
   /** Stores all of `data` in local staging. `data` is borrowed only until the call returns, also where a promise is returned. Never fails for the Hub's sake. */
   write(ino: number, offset: number, data: Uint8Array): MaybePromise<Change>;

@@ -86,8 +86,11 @@ export interface StagedSummary {
 }
 
 export interface ContentStore {
-  /** Bytes read; fewer than asked only at `sizeBytes` of the inode. Synchronous when the bytes are local and hot. */
-  read(ino: number, offset: number, target: Uint8Array): MaybePromise<number>;
+  /**
+   * Bytes read; fewer than asked only at `sizeBytes` of the inode. Synchronous when the bytes are local and hot, and few or
+   * `isAlone` (see FileSystem.read).
+   */
+  read(ino: number, offset: number, target: Uint8Array, isAlone?: boolean): MaybePromise<number>;
   /**
    * `data` is borrowed only until the call returns. Does not touch the inode's size or times: the caller does, in `stored`, which
    * runs in the turn in which the bytes are there, so that no version is taken in between. What it throws fails the write.

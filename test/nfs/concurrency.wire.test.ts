@@ -74,6 +74,23 @@ test('of long reads three are under way; those that stall give way to another fi
   assert.equal(clock.pendingTimers, 0);
 });
 
+test('a long read is told when it is alone, so that it need not leave the turn', async (t) => {
+  const { client, fileSystem, fastFile, gate, slowFile } = await scene(t);
+  const alone: (boolean | undefined)[] = [];
+  const read = fileSystem.read.bind(fileSystem);
+  fileSystem.read = (ino, offset, target, isAlone?: boolean) => {
+    alone.push(isAlone);
+    return read(ino, offset, target);
+  };
+  await client.read(fastFile, 0, 1_048_576);
+  const stalled = client.read(slowFile, 0, 1_048_576);
+  while (alone.length < 2) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal((await client.read(fastFile, 0, 1_048_576)).count, 1_048_576);
+  gate.open();
+  await stalled;
+  assert.deepEqual(alone, [true, true, false]);
+});
+
 test('small reads pass long ones that stall', async (t) => {
   const { client, gate, slowFile, fastFile } = await scene(t);
   const stalled = Array.from({ length: 8 }, (_, index) =>

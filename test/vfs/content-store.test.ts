@@ -50,6 +50,26 @@ describe('content of unchanged files', () => {
       assert.deepEqual(target, bytes.subarray(50_000, 54_096));
     });
   });
+
+  it('answers many hot bytes in the same turn only to who has nothing else to do', async () => {
+    await withBench({}, async (bench) => {
+      const bytes = pattern(700_000);
+      bench.inodes.add(1, bench.remote.put('a', bytes));
+      bench.inodes.add(2, null);
+      await bench.read(1);
+      await bench.write(2, 0, bytes);
+      for (const ino of [1, 2]) {
+        const target = Buffer.alloc(600_000);
+        assert.equal(bench.store.read(ino, 50_000, target, true), 600_000);
+        assert.deepEqual(target, bytes.subarray(50_000, 650_000));
+        const another = Buffer.alloc(600_000);
+        const reading = bench.store.read(ino, 50_000, another);
+        assert.ok(reading instanceof Promise);
+        assert.equal(await reading, 600_000);
+        assert.deepEqual(another, target);
+      }
+    });
+  });
 });
 
 describe('staged content', () => {

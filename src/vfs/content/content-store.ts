@@ -58,6 +58,7 @@ export async function openContentStore(options: ContentStoreOptions): Promise<Co
 class DiskContentStore implements ContentStore {
   readonly #options: ContentStoreOptions;
   readonly #disk: StagingDisk;
+  readonly #memory = new HotMemory(totalmem() * hotMemoryShare);
   readonly #pool: HandlePool;
   readonly #cache: ContentCache;
   readonly #area: StagingArea;
@@ -81,7 +82,7 @@ class DiskContentStore implements ContentStore {
     this.#disk = disk;
     this.#space = space;
     this.#spaceAtMs = clock.monotonic();
-    const memory = new HotMemory(totalmem() * hotMemoryShare);
+    const memory = this.#memory;
     this.#pool = new HandlePool(disk, {
       nowMs: () => clock.monotonic(),
       onOpen: () => this.#watchIdleDescriptors(),
@@ -113,14 +114,19 @@ class DiskContentStore implements ContentStore {
       .catch((error: unknown) => this.#options.log.warn('the cache was not swept', { cause: String(error) }));
   }
 
-  read(ino: number, offset: number, target: Uint8Array): MaybePromise<number> {
+  read(ino: number, offset: number, target: Uint8Array, isAlone = false): MaybePromise<number> {
     const length = Math.min(target.length, this.#options.inodes.sizeBytes(ino) - offset);
     if (length <= 0) return 0;
+    const memory = this.#memory;
+    const usualBytes = memory.atOnceBytes;
     let reading: MaybePromise<void>;
     try {
+      if (isAlone) memory.atOnceBytes = Infinity;
       reading = this.#readFrom(ino, offset, target, length);
     } catch (error) {
       throw this.#failure(error, 'read', ino);
+    } finally {
+      memory.atOnceBytes = usualBytes;
     }
     if (reading === undefined) return length;
     return reading.then(
