@@ -34,8 +34,8 @@ interface Handles {
 
 async function open(world: BenchWorld): Promise<OpenGroup> {
   const folders = [
-    { name: 'ten-thousand', entries: world.scaled(10_000, 500), times: 5, metric: listing },
-    { name: 'hundred-thousand', entries: world.scaled(100_000, 5000), times: 1, metric: longListing },
+    { name: 'ten-thousand', entries: world.scaled(10_000, 500), times: 20, metric: listing },
+    { name: 'hundred-thousand', entries: world.scaled(100_000, 5000), times: 2, metric: longListing },
   ] as const;
   const subjects = await openSubjects(world, {
     files: [{ path: 'file', sizeBytes: fileBytes, seed: 21 }],
@@ -65,7 +65,7 @@ async function open(world: BenchWorld): Promise<OpenGroup> {
     const depth = isPinned ? 1 : 16;
     const name = (procedure: string): string =>
       `${procedure} depth ${depth}${isPinned ? ', one processor' : ''}`;
-    const amount = { count: isPinned ? world.scaled(5000, 300) : world.scaled(30_000, 1000), depth };
+    const amount = { count: isPinned ? world.scaled(5000, 300) : world.scaled(60_000, 1000), depth };
     const extra = { unit: 'op/s', isPinned, hasLatency: isPinned } as const;
     rows.push(
       {
