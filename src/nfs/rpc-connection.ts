@@ -180,6 +180,7 @@ export class RpcConnection implements ReplyPort {
     let isDrained = false;
     let servedBytes = 0;
     let calls = 0;
+    let isBulky = false;
     try {
       if (!this.#isClosed) this.#bulk.resume();
       while (!isDrained && !this.#isBlocked()) {
@@ -188,6 +189,7 @@ export class RpcConnection implements ReplyPort {
           calls += 1;
           servedBytes += this.#receiver.end - this.#receiver.start;
           const bytes = servedBytes + this.gatherer.gatheredBytes;
+          if (bytes >= EARLY_BYTES) isBulky = true;
           if (bytes < EARLY_BYTES || bytes >= LATE_BYTES) continue;
           this.gatherer.flush();
           servedBytes = 0;
@@ -199,8 +201,9 @@ export class RpcConnection implements ReplyPort {
     if (this.#isClosed) this.gatherer.discard();
     else this.gatherer.flush();
     this.#isServing = false;
-    // A reply that waits for another thread wakes this one anyway, and that thread may want the processor.
-    if (calls > 1 && this.pendingCalls === 0) this.#services.poller.noteBurst();
+    // With many bytes replies went out early, and both sides are busy anyway. A reply that waits for another thread wakes this
+    // one too, and that thread may want the processor.
+    if (calls > 1 && !isBulky && this.pendingCalls === 0) this.#services.poller.noteBurst();
     if (!this.#isClosed && !this.#isFinished) this.#setReading(isDrained && !this.#isBlocked());
     if (this.#isStopping) this.#services.onProgress();
   }
