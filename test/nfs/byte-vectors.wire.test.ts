@@ -141,12 +141,12 @@ test('LOOKUP of a missing name is NOENT with the folder’s attributes', async (
   assert.equal(answer.slice(0, 32 * 2), bare(`${accepted} 00000000 00000002 00000001`));
 });
 
-test('FSINFO states 1 MiB transfers and the properties 0x1b', async (t) => {
+test('FSINFO states 1 MiB transfers, folder pages of 512 KiB and the properties 0x1b', async (t) => {
   const { peer, root } = await rawPeer(t);
   const answer = await peer.ask(`${head(NFS, V3, '00000013')} ${authSys} 00000024 ${root}`);
   assert.equal(
     answer.slice((24 + 4 + 4 + 84) * 2),
-    bare(`00100000 00100000 00001000  00100000 00100000 00001000  00010000
+    bare(`00100000 00100000 00001000  00100000 00100000 00001000  00080000
       001fffff ffffffff  00000000 00000001  0000001b`),
   );
 });
