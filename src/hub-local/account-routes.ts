@@ -1,4 +1,4 @@
-// Who am I, public profiles of users and organisations, and what they own (hub.md A.1, A.4).
+// Who am I, public profiles of users and organisations, and what they own.
 
 import { objectId } from './accounts.ts';
 import type { Exchange } from './exchange.ts';

@@ -1,5 +1,5 @@
-// `POST /api/buckets/…/batch`: parses the NDJSON lines and turns each into an edit or a refusal of that line alone
-// (hub.md A.7). Applying is the store's part.
+// `POST /api/buckets/…/batch`: parses the NDJSON lines and turns each into an edit or a refusal of that line alone.
+// Applying is the store's part.
 
 import { emptyFileHash, type CasStore } from './cas-store.ts';
 import type { BucketEdit } from './bucket-store.ts';

@@ -1,5 +1,5 @@
-// The bucket half of the Hub API: list, create, info, delete, settings, tree, paths-info, batch, tokens, resolve
-// (hub.md A.4 to A.8). The event stream is in `bucket-events-route.ts`.
+// The bucket half of the Hub API: list, create, info, delete, settings, tree, paths-info, batch, tokens, resolve.
+// The event stream is in `bucket-events-route.ts`.
 
 import { parseBatch, type LineFailure } from './bucket-batch.ts';
 import type { Bucket, BucketEdit, BucketEntry } from './bucket-store.ts';
@@ -160,7 +160,7 @@ async function changeSettings(hub: HubContext, exchange: Exchange): Promise<void
 async function sendTree(hub: HubContext, exchange: Exchange): Promise<void> {
   const bucket = readable(hub, exchange);
   const limit = readLimit(exchange, 1000, hub.faults.settings.maxPageSize);
-  // Without the parameter the Hub lists files of the whole subtree (hub.md D.4.5).
+  // Without the parameter the Hub lists files of the whole subtree.
   const recursive = readFlag(exchange, 'recursive') ?? true;
   const page = hub.buckets.page(bucket, exchange.param('prefix'), recursive, readCursor(exchange), limit);
   await exchange.sendJson(200, page.entries.map(describeEntry), nextLink(exchange, page.next));

@@ -178,7 +178,7 @@ export class BucketStore {
 
   /**
    * One page below `prefix` ('' for all). Recursive: files only, the whole subtree. Otherwise one level, with
-   * directories. Matching is on the raw string as on the Hub, so `logs` also finds `logs_old/…` (hub.md A.5).
+   * directories. Matching is on the raw string as on the Hub, so `logs` also finds `logs_old/…`.
    */
   page(bucket: Bucket, prefix: string, recursive: boolean, from: string, limit: number): BucketPage {
     const end = after(prefix);

@@ -1,5 +1,5 @@
 // Access to the CAS: Xet tokens (Bearer, short-lived, read or write) and signed xorb URLs, which need no header and
-// serve only the ranges they were made for (hub.md A.8, B.2).
+// serve only the ranges they were made for.
 
 import type { Exchange } from './exchange.ts';
 import { contentRange, type Span } from './byte-range.ts';

@@ -1,5 +1,5 @@
-// The CAS half of the embedded Hub, on the same origin: reconstructions, xorb upload and data, shards, chunk queries
-// (hub.md B.1). Range edits are in `chunk-hashes-route.ts`.
+// The CAS half of the embedded Hub, on the same origin: reconstructions, xorb upload and data, shards, chunk queries.
+// Range edits are in `chunk-hashes-route.ts`.
 
 import { XetFormatError } from '../xet/errors.ts';
 import { hashFromHex } from '../xet/hash.ts';
@@ -197,7 +197,7 @@ async function takeShardV2(hub: HubContext, exchange: Exchange): Promise<void> {
   await exchange.sendBytes(200, body, { 'Content-Type': 'application/x-ndjson' });
 }
 
-/** The chunks of a xorb that has the asked one, as a shard with plain hashes (hub.md B.3). */
+/** The chunks of a xorb that has the asked one, as a shard with plain hashes. */
 async function sendDedupShard(hub: HubContext, exchange: Exchange): Promise<void> {
   requireXetToken(hub, exchange, 'read');
   requireDefaultPrefix(exchange);

@@ -1,5 +1,5 @@
 // The content store of the embedded Hub: xorbs, the files made of their chunks, and the chunk index. Everything that
-// comes in is verified against its hash first (hub.md B.3, B.8). Routes and signatures are elsewhere.
+// comes in is verified against its hash first. Routes and signatures are elsewhere.
 
 import {
   equalHashes,

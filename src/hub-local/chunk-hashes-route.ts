@@ -1,4 +1,4 @@
-// `GET /v2/file-chunk-hashes/{hash}`: what a client needs to edit a file without reading the rest of it (hub.md B.4). The
+// `GET /v2/file-chunk-hashes/{hash}`: what a client needs to edit a file without reading the rest of it. The
 // subtrees come from the JavaScript client's own package, so both sides agree on their form.
 
 import { MerkleHashSubtree } from '@huggingface/xetchunk-wasm';

@@ -1,4 +1,4 @@
-// Which chunks an edit of a file can change: the windows of `/v2/file-chunk-hashes` (hub.md B.4). Pure.
+// Which chunks an edit of a file can change: the windows of `/v2/file-chunk-hashes`. Pure.
 
 import { chunkMaxBytes, chunkMinBytes } from '../xet/chunker.ts';
 import type { Span } from './byte-range.ts';

@@ -1,5 +1,5 @@
 // Plain bytes of Xet files: reading them back out of xorbs, and answering `resolve` requests for them the way every
-// client asks (HEAD, ranges, If-None-Match, the JSON form of the JavaScript client; hub.md A.6).
+// client asks (HEAD, ranges, If-None-Match, the JSON form of the JavaScript client).
 
 import { extname } from 'node:path';
 import { decodeChunks } from '../xet/xorb.ts';

@@ -1,4 +1,4 @@
-// A simple OAuth for the demo: the device flow, the authorization-code redirect and discovery (hub.md A.3). Whoever can
+// A simple OAuth for the demo: the device flow, the authorization-code redirect and discovery. Whoever can
 // reach this server is taken for its owner, except that a device code must be approved on the page it names.
 
 import { randomBytes } from 'node:crypto';

@@ -1,4 +1,4 @@
-// Fixed five-minute windows per caller and the RateLimit headers of every Hub answer (hub.md A.12; the CAS host has
+// Fixed five-minute windows per caller and the RateLimit headers of every Hub answer (the CAS host has
 // none). Generous by default so that benchmarks do not meet them; tests lower `settings.quota`.
 
 import type { HubClock } from './hub-clock.ts';

@@ -1,5 +1,5 @@
 // Plans how a byte range of a file is put together from xorb chunks: the terms and the fetch ranges of
-// `/v1/reconstructions` and `/v2/reconstructions` (hub.md B.2). Pure; URLs are made by the route.
+// `/v1/reconstructions` and `/v2/reconstructions`. Pure; URLs are made by the route.
 
 import type { CasStore, FileRecord } from './cas-store.ts';
 import type { XorbRecord } from './xorb-record.ts';

@@ -1,5 +1,5 @@
 // Finding the repo and revision that a request names, and refusing it the Hub's way: unknown, private, renamed, gated,
-// disabled (hub.md A.9, A.11).
+// disabled.
 
 import type { Exchange } from './exchange.ts';
 import type { HubContext } from './hub-context.ts';

@@ -1,5 +1,4 @@
-// Making, moving and removing repos, their settings, branches and tags, and the list of everything a user owns
-// (hub.md A.4, A.9, A.10).
+// Making, moving and removing repos, their settings, branches and tags, and the list of everything a user owns.
 
 import { objectId, requireName } from './accounts.ts';
 import { asObject } from './json-object.ts';

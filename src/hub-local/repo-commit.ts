@@ -1,4 +1,4 @@
-// Parses the NDJSON of a repo commit into edits and says how files are to be uploaded (hub.md A.10).
+// Parses the NDJSON of a repo commit into edits and says how files are to be uploaded.
 
 import { asObject } from './json-object.ts';
 import { checkPath } from './bucket-batch.ts';

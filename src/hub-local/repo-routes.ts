@@ -1,4 +1,4 @@
-// Reading models, datasets and spaces: lists, info, refs, commits, trees, paths-info, tokens, resolve (hub.md A.8, A.9).
+// Reading models, datasets and spaces: lists, info, refs, commits, trees, paths-info, tokens, resolve.
 
 import { objectId } from './accounts.ts';
 import { asObject } from './json-object.ts';
@@ -203,7 +203,7 @@ async function sendPathsInfo(hub: HubContext, exchange: Exchange, type: RepoType
   );
 }
 
-/** JSON from JavaScript, a form from Python (hub.md D.4.7). */
+/** JSON from JavaScript, a form from Python. */
 async function readPathsQuestion(exchange: Exchange): Promise<{ paths: string[]; expand: boolean }> {
   if ((exchange.header('content-type') ?? '').includes('json')) {
     const fields = asObject(await exchange.readJson(jsonLimitBytes));

@@ -1,4 +1,4 @@
-// The tree listing of a repo commit: files and directories below a path, as the Hub describes them (hub.md A.9).
+// The tree listing of a repo commit: files and directories below a path, as the Hub describes them.
 
 import { lfsPointer, treeOid } from './git-objects.ts';
 import type { Repo, RepoCommit, RepoFile, RepoStore } from './repo-store.ts';

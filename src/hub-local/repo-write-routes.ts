@@ -1,4 +1,4 @@
-// What clients call to write to a repo: upload modes, LFS batch with Xet transfer, YAML check, commit (hub.md A.10).
+// What clients call to write to a repo: upload modes, LFS batch with Xet transfer, YAML check, commit.
 
 import { asObject } from './json-object.ts';
 import { issueXetToken } from './cas-access.ts';

@@ -1,5 +1,5 @@
 // Runs the bulk replies (READ) of one connection. Data up to 256 KiB is asked for at once; of longer ones only a few are
-// under way, so that filling one slab overlaps sending another (perf.md 1: a window of 3 is best). One that is alone overlaps
+// under way, so that filling one slab overlaps sending another (docs/performance.md: a window of 3 is best). One that is alone overlaps
 // nothing: it is read in the same turn where it is in memory. A read that waits for the
 // network leaves the window soon, so that a stalled file never holds up another; its slab counts against the server's limit.
 

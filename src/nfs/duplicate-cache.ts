@@ -1,4 +1,4 @@
-// Answers retransmitted non-idempotent calls with the first reply instead of running them again (nfs.md 1.8): a REMOVE whose
+// Answers retransmitted non-idempotent calls with the first reply instead of running them again (RFC 1813 4.5): a REMOVE whose
 // reply was lost must not become NOENT. A call that is still running is known too. The port is no part of the key, since a
 // client may come back from another one.
 

@@ -1,5 +1,5 @@
 // The MOUNT version 3 program (RFC 1813 section 5). MNT hands out the root only for the one secret path and only while the
-// app has the window open, since the path can be seen in the mount table afterwards (nfs.md 5). DUMP and EXPORT tell nothing.
+// app has the window open, since the path can be seen in the mount table afterwards. DUMP and EXPORT tell nothing.
 
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { Clock, Log } from '../shared/log.ts';

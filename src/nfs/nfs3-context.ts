@@ -101,7 +101,7 @@ export function settleFailure(
   }
   if (mapped.status === Nfsstat3.STALE) {
     if ((holdsData || procedure === 'READ') && isAlive(context, ino)) {
-      // hf-mount's data loss: STALE for a live inode made macOS drop what it had to write (nfs.md 3).
+      // hf-mount's data loss: STALE for a live inode made macOS drop what it had to write (its pull request 178).
       context.log.error('The file system called a live inode stale', { procedure, ino }, error);
       context.counters.jukebox += 1;
       return Nfsstat3.JUKEBOX;

@@ -1,6 +1,6 @@
 // READDIR and READDIRPLUS (RFC 1813 3.3.16, 3.3.17). Entries are written straight into the reply until the next would exceed
 // the client's limit on the whole encoded result. The verifier is echoed and a cookie is never refused: macOS takes BAD_COOKIE
-// for the end of the listing (nfs.md 1.5).
+// for the end of the listing (nfs_vnops.c of its NFS kext).
 
 import { writeAttributes, writePostOpAttr, POST_OP_ATTR_BYTES } from './nfs3-attributes.ts';
 import type { Nfs3Context, Nfs3Procedure } from './nfs3-context.ts';

@@ -87,7 +87,7 @@ export function lookupProcedures(context: Nfs3Context) {
 
 /**
  * Only the owner and root get here, and both may read and write whatever the mode says: version 3 has no OPEN, and programs
- * go on writing to files they have made read-only (nfs.md 0, rule 8). What never works is refused before data exists.
+ * go on writing to files they have made read-only, as git does. What never works is refused before data exists.
  */
 function rightsOf(attributes: Attributes, isReadOnly: boolean): number {
   let rights: number = ACCESS3.READ | ACCESS3.MODIFY | ACCESS3.EXTEND;

@@ -25,7 +25,7 @@ const NFS3_CREATEVERFSIZE = 8;
 const NFS3_WRITEVERFSIZE = 8;
 export const MAX_NAME_ON_WIRE = 4096;
 const MAX_PATH_ON_WIRE = 8192;
-/** rtmax and wtmax: what both kernels use at most (nfs.md 2.1, 2.2). */
+/** rtmax and wtmax: what both kernels use at most. */
 export const MAX_TRANSFER_BYTES = 1024 * 1024;
 const MAX_LISTED_ENTRIES = 1_000_000;
 

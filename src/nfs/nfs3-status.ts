@@ -1,5 +1,5 @@
 // The one place where failures become NFS statuses (RFC 1813 section 2.6). Every final error on a buffered WRITE makes both
-// kernels drop the data (nfs.md 3.1): what may pass is JUKEBOX, and STALE is kept for inodes that are gone for ever.
+// kernels drop the data (Linux: nfs_write_completion; macOS: nfs_bio.c): what may pass is JUKEBOX, and STALE is kept for inodes that are gone for ever.
 
 import { FsError, type FsErrorCode } from '../vfs/fs-error.ts';
 

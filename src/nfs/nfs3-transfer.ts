@@ -212,7 +212,7 @@ async function writeLater(
 
 /**
  * A sync that fails has changed the verifier, so the client can still save its data by sending it again; an error would make
- * it throw the data away (nfs.md 3.1). JUKEBOX makes it ask again and see the new verifier.
+ * it throw the data away. JUKEBOX makes it ask again and see the new verifier.
  */
 async function commit(context: Nfs3Context, ino: number): Promise<Attributes> {
   const { fileSystem, activity, clock, log } = context;

@@ -1,5 +1,5 @@
 // Tells on Linux whether the peer of a loopback connection is the kernel's NFS client: its port is below 1024 and its socket
-// belongs to uid 0 in the kernel's table (nfs.md 5, layer 4). No user process can have both. Elsewhere nothing can be told,
+// belongs to uid 0 in the kernel's table. No user process can have both. Elsewhere nothing can be told,
 // and the other layers (secret path, MAC) stand alone. IPv4 only: that is where the server listens.
 
 import { readFile } from 'node:fs/promises';

@@ -1,5 +1,5 @@
 // Makes an accepted socket receive straight into our slab. `net.createServer` cannot hand its sockets an `onread` buffer, so
-// the handle is wrapped anew; that doubles WRITE throughput (perf.md 2c). `_handle` is no public API of Node: where it is
+// the handle is wrapped anew; that doubles WRITE throughput. `_handle` is no public API of Node: where it is
 // not as expected, the bytes come by 'data' events and are copied.
 
 import net from 'node:net';

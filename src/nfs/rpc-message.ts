@@ -17,7 +17,7 @@ export const AcceptStat = {
 export type AcceptStat = (typeof AcceptStat)[keyof typeof AcceptStat];
 const RejectStat = { RPC_MISMATCH: 0, AUTH_ERROR: 1 } as const;
 export const AuthFlavor = { AUTH_NONE: 0, AUTH_SYS: 1 } as const;
-/** Linux turns this one into a clean EACCES; it retries AUTH_BADCRED and AUTH_REJECTEDCRED first (nfs.md 1.2). */
+/** Linux turns this one into a clean EACCES; it retries AUTH_BADCRED and AUTH_REJECTEDCRED first (net/sunrpc/clnt.c). */
 const AUTH_TOOWEAK = 5;
 
 /** RFC 5531 section 8.2: the body of a credential or verifier. */

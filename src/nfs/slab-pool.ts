@@ -1,6 +1,6 @@
 // Pooled reply slabs. Replies are gathered and READ data is read straight into them; a slab goes back when the socket
 // has taken all its parts. Last in, first out, so that the warm one is used again. A fresh 1 MiB buffer per reply would cost
-// 30 to 45 % (perf.md 1).
+// 30 to 45 %.
 
 import { viewOf } from './xdr-cursor.ts';
 

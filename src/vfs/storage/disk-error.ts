@@ -37,7 +37,7 @@ function sqliteCodeOf(error: unknown): number | null {
 }
 
 /**
- * Keeps the cause. What may pass becomes EAGAIN: a final error on a WRITE would make kernels drop the data (nfs.md 3.3). What is not
+ * Keeps the cause. What may pass becomes EAGAIN: a final error on a WRITE would make kernels drop the data. What is not
  * about room or size either becomes EIO; an `FsError` stays what it is.
  */
 export function fromDiskError(error: unknown, operation: string, path: string | null): FsError {
