@@ -197,6 +197,19 @@ export class ContentBench {
 }
 
 /** `length` bytes that differ from place to place and from seed to seed. */
+/** Runs `work` with a bench, and takes it down whatever happens. */
+export async function withBench(
+  options: BenchOptions,
+  work: (bench: ContentBench) => Promise<void>,
+): Promise<void> {
+  const bench = await ContentBench.open(options);
+  try {
+    await work(bench);
+  } finally {
+    await bench.dispose();
+  }
+}
+
 export function pattern(length: number, seed = 1): Buffer {
   const bytes = Buffer.alloc(length);
   let state = (seed * 2654435761) >>> 0 || 1;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { HubError } from '../../src/hub/remote-store.ts';
-import { ContentBench, pattern } from '../support/content-bench.ts';
+import { pattern, withBench } from '../support/content-bench.ts';
 import { settle } from '../support/manual-clock.ts';
 import { MemoryRemoteStore, hubError } from '../support/memory-remote-store.ts';
 import type { ContentRef, ContentSink, FetchOptions } from '../../src/hub/remote-store.ts';
@@ -58,22 +58,10 @@ class OneByOneStore extends MemoryRemoteStore {
   }
 }
 
-async function withBench(
-  remote: MemoryRemoteStore,
-  work: (bench: ContentBench) => Promise<void>,
-): Promise<void> {
-  const bench = await ContentBench.open({ remote });
-  try {
-    await work(bench);
-  } finally {
-    await bench.dispose();
-  }
-}
-
 describe('fetching content', () => {
   it('fetches a range once for everybody who waits for it', async () => {
     const remote = new WatchedStore();
-    await withBench(remote, async (bench) => {
+    await withBench({ remote }, async (bench) => {
       const bytes = pattern(200_000);
       bench.inodes.add(1, remote.put('a', bytes));
       bench.inodes.add(2, remote.put('b', bytes));
@@ -87,7 +75,7 @@ describe('fetching content', () => {
 
   it('fills many holes of one read, whatever number of fetches that takes', async () => {
     const remote = new OneByOneStore();
-    await withBench(remote, async (bench) => {
+    await withBench({ remote }, async (bench) => {
       const bytes = pattern(2_000_000);
       bench.inodes.add(1, remote.put('a', bytes));
       // Backwards, so that nothing is read ahead.
@@ -100,7 +88,7 @@ describe('fetching content', () => {
   it('answers a read as soon as its bytes came, while the fetch goes on', async () => {
     const remote = new WatchedStore();
     remote.pauseAfterBytes = 300_000;
-    await withBench(remote, async (bench) => {
+    await withBench({ remote }, async (bench) => {
       const bytes = pattern(900_000);
       bench.inodes.add(1, remote.put('a', bytes));
       const whole = bench.read(1);
@@ -113,7 +101,7 @@ describe('fetching content', () => {
 
   it('says EAGAIN after 10 s and goes on fetching, so that the next try finds the bytes', async () => {
     const remote = new WatchedStore();
-    await withBench(remote, async (bench) => {
+    await withBench({ remote }, async (bench) => {
       const bytes = pattern(50_000);
       bench.inodes.add(1, remote.put('a', bytes));
       const hold = remote.hold('fetch');
@@ -138,7 +126,7 @@ describe('fetching content', () => {
 
   it('does not let a stalled file hold up another one', async () => {
     const remote = new WatchedStore();
-    await withBench(remote, async (bench) => {
+    await withBench({ remote }, async (bench) => {
       const stalled = remote.put('stalled', pattern(20 * mebibyte, 1));
       bench.inodes.add(1, stalled);
       const bytes = pattern(3 * mebibyte, 2);
@@ -158,7 +146,7 @@ describe('fetching content', () => {
 
   it('tries again in the background while a read waits, as long as the Hub asked', async () => {
     const remote = new WatchedStore();
-    await withBench(remote, async (bench) => {
+    await withBench({ remote }, async (bench) => {
       const bytes = pattern(10_000);
       bench.inodes.add(1, remote.put('a', bytes));
       remote.fail('fetch', hubError('server', true));
@@ -177,7 +165,7 @@ describe('fetching content', () => {
 
   it('stops trying a minute after the last read that wanted the bytes', async () => {
     const remote = new WatchedStore();
-    await withBench(remote, async (bench) => {
+    await withBench({ remote }, async (bench) => {
       bench.inodes.add(1, remote.put('a', pattern(10_000)));
       remote.fail('fetch', hubError('network', true), Infinity);
       const outcome = bench.read(1).catch((error: unknown) => error);
@@ -192,7 +180,7 @@ describe('fetching content', () => {
 
   it('reports what no retry can mend at once, with its cause, and does not flood the Hub', async () => {
     const remote = new WatchedStore();
-    await withBench(remote, async (bench) => {
+    await withBench({ remote }, async (bench) => {
       const expectations = [
         ['gated', 'EACCES'],
         ['forbidden', 'EACCES'],
@@ -221,7 +209,7 @@ describe('fetching content', () => {
 
   it('fetches a content once more whose whole turned out to be corrupt, and gives no wrong byte', async () => {
     const remote = new WatchedStore();
-    await withBench(remote, async (bench) => {
+    await withBench({ remote }, async (bench) => {
       const bytes = pattern(100_000);
       bench.inodes.add(1, remote.put('a', bytes));
       const wrong = pattern(100_000, 9);
@@ -237,7 +225,7 @@ describe('fetching content', () => {
 
   it('throws away what it cached of a content whose whole turns out to be corrupt', async () => {
     const remote = new WatchedStore();
-    await withBench(remote, async (bench) => {
+    await withBench({ remote }, async (bench) => {
       const bytes = pattern(100_000);
       bench.inodes.add(1, remote.put('a', bytes));
       const wrong = pattern(100_000, 9);
@@ -256,7 +244,7 @@ describe('fetching content', () => {
 
   it('fetches ahead of a sequential reader in growing windows and never twice', async () => {
     const remote = new WatchedStore();
-    await withBench(remote, async (bench) => {
+    await withBench({ remote }, async (bench) => {
       const bytes = pattern(24 * mebibyte);
       bench.inodes.add(1, remote.put('a', bytes));
       for (let offset = 0; offset < bytes.length; offset += 131_072) {
@@ -273,7 +261,7 @@ describe('fetching content', () => {
 
   it('follows a reader whose READs arrive out of order', async () => {
     const remote = new WatchedStore();
-    await withBench(remote, async (bench) => {
+    await withBench({ remote }, async (bench) => {
       const bytes = pattern(16 * mebibyte);
       bench.inodes.add(1, remote.put('a', bytes));
       const order = [0, 2, 1, 3, 5, 4, 7, 6];
@@ -294,7 +282,7 @@ describe('fetching content', () => {
   for (const readBytes of [4096, 131_072]) {
     it(`fetches at most four times what random reads of ${readBytes} bytes ask`, async () => {
       const remote = new WatchedStore({ fetchPieceBytes: 4096 });
-      await withBench(remote, async (bench) => {
+      await withBench({ remote }, async (bench) => {
         const bytes = Buffer.alloc(128 * mebibyte, 'random reads ');
         bench.inodes.add(1, remote.put('a', bytes));
         const count = 50;
@@ -312,7 +300,7 @@ describe('fetching content', () => {
 
   it('gives waiting reads EAGAIN when the mount closes', async () => {
     const remote = new WatchedStore();
-    await withBench(remote, async (bench) => {
+    await withBench({ remote }, async (bench) => {
       bench.inodes.add(1, remote.put('a', pattern(1000)));
       const hold = remote.hold('fetch');
       const reading = bench.read(1);

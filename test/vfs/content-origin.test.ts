@@ -1,19 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ContentBench, pattern } from '../support/content-bench.ts';
-
-async function withBench(work: (bench: ContentBench) => Promise<void>): Promise<void> {
-  const bench = await ContentBench.open({});
-  try {
-    await work(bench);
-  } finally {
-    await bench.dispose();
-  }
-}
+import { pattern, withBench } from '../support/content-bench.ts';
 
 describe('an edited file after it was sent', () => {
   it('is read again without downloading what did not change, after a restart too', async () => {
-    await withBench(async (bench) => {
+    await withBench({}, async (bench) => {
       const bytes = pattern(3_000_000);
       bench.inodes.add(1, bench.remote.put('a', bytes));
       await bench.read(1);
@@ -29,7 +20,7 @@ describe('an edited file after it was sent', () => {
   });
 
   it('stays local over many edits, appends and cuts', async () => {
-    await withBench(async (bench) => {
+    await withBench({}, async (bench) => {
       let bytes = pattern(500_000);
       bench.inodes.add(1, bench.remote.put('a', bytes));
       await bench.read(1);
@@ -55,7 +46,7 @@ describe('an edited file after it was sent', () => {
   });
 
   it('fetches only what neither it nor its origin has', async () => {
-    await withBench(async (bench) => {
+    await withBench({}, async (bench) => {
       const bytes = pattern(2_000_000);
       bench.inodes.add(1, bench.remote.put('a', bytes));
       await bench.read(1, 700_000, 65_536);
@@ -76,7 +67,7 @@ describe('an edited file after it was sent', () => {
   });
 
   it('is fetched whole where its origin was evicted', async () => {
-    await withBench(async (bench) => {
+    await withBench({}, async (bench) => {
       const bytes = pattern(400_000);
       bench.inodes.add(1, bench.remote.put('a', bytes));
       pattern(10, 3).copy(bytes, 5000);

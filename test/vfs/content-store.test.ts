@@ -2,19 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { ContentBench, pattern } from '../support/content-bench.ts';
-
-async function withBench(
-  options: Parameters<typeof ContentBench.open>[0],
-  work: (bench: ContentBench) => Promise<void>,
-): Promise<void> {
-  const bench = await ContentBench.open(options);
-  try {
-    await work(bench);
-  } finally {
-    await bench.dispose();
-  }
-}
+import { pattern, withBench } from '../support/content-bench.ts';
 
 describe('content of unchanged files', () => {
   it('reads remote bytes through the cache and never fetches them twice, restart included', async () => {

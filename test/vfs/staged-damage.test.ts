@@ -5,21 +5,9 @@ import { closeSync, openSync, readFileSync, readdirSync, readSync, writeFileSync
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { nodeDisk } from '../../src/vfs/storage/staging-disk.ts';
-import { ContentBench, pattern, type BenchOptions } from '../support/content-bench.ts';
+import { type ContentBench, pattern, withBench } from '../support/content-bench.ts';
 
 const blockBytes = 65_536;
-
-async function withBench(
-  work: (bench: ContentBench) => Promise<void>,
-  options: BenchOptions = {},
-): Promise<void> {
-  const bench = await ContentBench.open(options);
-  try {
-    await work(bench);
-  } finally {
-    await bench.dispose();
-  }
-}
 
 /** Flips a bit in the only staging file. */
 function flip(bench: ContentBench, offset: number): void {
@@ -55,7 +43,7 @@ async function readFails(bench: ContentBench, offset: number, length: number): P
 
 describe('a bit that flips in a staging file', () => {
   it('is found when the file is sent: nothing is sent, the place is named, and the bytes stay', async () => {
-    await withBench(async (bench) => {
+    await withBench({}, async (bench) => {
       const bytes = pattern(300_000);
       await stage(bench, bytes);
       flip(bench, 150_000);
@@ -73,7 +61,7 @@ describe('a bit that flips in a staging file', () => {
   });
 
   it('is forgotten block by block when the disk is right again', async () => {
-    await withBench(async (bench) => {
+    await withBench({}, async (bench) => {
       await stage(bench, pattern(300_000));
       flip(bench, 100_000);
       flip(bench, 150_000);
@@ -86,7 +74,7 @@ describe('a bit that flips in a staging file', () => {
   });
 
   it('is found at the first read after a restart; the rest of the file and other files go on', async () => {
-    await withBench(async (bench) => {
+    await withBench({}, async (bench) => {
       const bytes = pattern(300_000);
       await stage(bench, bytes);
       await bench.close();
@@ -104,7 +92,7 @@ describe('a bit that flips in a staging file', () => {
   });
 
   it('is still known after another restart, and is told in the same words', async () => {
-    await withBench(async (bench) => {
+    await withBench({}, async (bench) => {
       await stage(bench, pattern(300_000));
       flip(bench, 70_000);
       await assert.rejects(bench.send(1), { code: 'EIO' });
@@ -116,7 +104,7 @@ describe('a bit that flips in a staging file', () => {
 
   it('is over when the damaged bytes are written again, cut off, or discarded', async () => {
     for (const remedy of ['write', 'cut', 'forget'] as const) {
-      await withBench(async (bench) => {
+      await withBench({}, async (bench) => {
         const bytes = pattern(300_000);
         await stage(bench, bytes);
         flip(bench, 70_000);
@@ -144,7 +132,7 @@ describe('a bit that flips in a staging file', () => {
   });
 
   it('that a disk took back is no damage any more', async () => {
-    await withBench(async (bench) => {
+    await withBench({}, async (bench) => {
       const bytes = pattern(300_000);
       await stage(bench, bytes);
       flip(bench, 70_000);
@@ -156,7 +144,7 @@ describe('a bit that flips in a staging file', () => {
   });
 
   it('does not get a checksum of its own when other bytes of its segment change', async () => {
-    await withBench(async (bench) => {
+    await withBench({}, async (bench) => {
       await stage(bench, pattern(300_000));
       flip(bench, 200_000);
       await bench.write(1, 10, 'changed');
@@ -169,7 +157,7 @@ describe('a bit that flips in a staging file', () => {
   });
 
   it('is not spread by a merge of layers', async () => {
-    await withBench(async (bench) => {
+    await withBench({}, async (bench) => {
       const base = pattern(300_000);
       bench.inodes.add(1, bench.remote.put('file-1', base));
       await bench.write(1, 0, pattern(100_000, 2));
@@ -198,6 +186,18 @@ describe('checksums', () => {
   it('cost a WRITE nothing: no read, no catalogue, only the bytes', async () => {
     const calls: string[] = [];
     await withBench(
+      {
+        disk: {
+          write: (...args) => {
+            calls.push('write');
+            return nodeDisk.write(...args);
+          },
+          read: (...args) => {
+            calls.push('read');
+            return nodeDisk.read(...args);
+          },
+        },
+      },
       async (bench) => {
         bench.inodes.add(1, null);
         await bench.write(1, 0, pattern(1 << 20));
@@ -210,18 +210,6 @@ describe('checksums', () => {
         assert.deepEqual(new Set(calls), new Set(['write']));
         assert.equal(calls.length, 20);
         assert.equal(total(), before);
-      },
-      {
-        disk: {
-          write: (...args) => {
-            calls.push('write');
-            return nodeDisk.write(...args);
-          },
-          read: (...args) => {
-            calls.push('read');
-            return nodeDisk.read(...args);
-          },
-        },
       },
     );
   });
@@ -238,23 +226,20 @@ describe('checksums', () => {
         return nodeDisk.readLater(...args);
       },
     };
-    await withBench(
-      async (bench) => {
-        for (let ino = 1; ino <= 30; ino += 1) {
-          bench.inodes.add(ino, null);
-          await bench.write(ino, 0, pattern(5000, ino));
-        }
-        await bench.restart();
-        read.length = 0;
-        await bench.clock.advanceAsync(60_000);
-        assert.deepEqual(read, []);
-        assert.deepEqual(await bench.read(3), pattern(5000, 3));
-        assert.equal(read.length, 2, 'once to look, once for the reader');
-        await bench.read(3);
-        assert.equal(read.length, 3, 'looked at once');
-      },
-      { disk: counting },
-    );
+    await withBench({ disk: counting }, async (bench) => {
+      for (let ino = 1; ino <= 30; ino += 1) {
+        bench.inodes.add(ino, null);
+        await bench.write(ino, 0, pattern(5000, ino));
+      }
+      await bench.restart();
+      read.length = 0;
+      await bench.clock.advanceAsync(60_000);
+      assert.deepEqual(read, []);
+      assert.deepEqual(await bench.read(3), pattern(5000, 3));
+      assert.equal(read.length, 2, 'once to look, once for the reader');
+      await bench.read(3);
+      assert.equal(read.length, 3, 'looked at once');
+    });
   });
 
   it('are off the disk before the bytes of their segment are synced', async () => {
@@ -262,6 +247,14 @@ describe('checksums', () => {
     const removed = (bench: ContentBench): boolean =>
       bench.database.handle.prepare('SELECT 1 FROM staged_checksum').get() === undefined;
     await withBench(
+      {
+        disk: {
+          syncData: async (descriptor) => {
+            log.push('data synced');
+            await nodeDisk.syncData(descriptor);
+          },
+        },
+      },
       async (bench) => {
         const sync = bench.database.sync.bind(bench.database);
         bench.database.sync = async () => {
@@ -276,14 +269,6 @@ describe('checksums', () => {
         await bench.store.commit(1);
         assert.equal(log[0], 'removal synced');
         assert.ok(log.indexOf('removal synced') < log.indexOf('data synced'));
-      },
-      {
-        disk: {
-          syncData: async (descriptor) => {
-            log.push('data synced');
-            await nodeDisk.syncData(descriptor);
-          },
-        },
       },
     );
   });

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ContentBench, pattern } from '../support/content-bench.ts';
-import type { BenchOptions } from '../support/content-bench.ts';
+import { ContentBench, pattern, withBench } from '../support/content-bench.ts';
 import { settle } from '../support/manual-clock.ts';
 import { nodeDisk } from '../../src/vfs/storage/staging-disk.ts';
 import type { StagingDisk } from '../../src/vfs/storage/staging-disk.ts';
@@ -39,15 +38,6 @@ class SmallDisk {
       this.#sizes.delete(path);
     },
   };
-}
-
-async function withBench(options: BenchOptions, work: (bench: ContentBench) => Promise<void>): Promise<void> {
-  const bench = await ContentBench.open(options);
-  try {
-    await work(bench);
-  } finally {
-    await bench.dispose();
-  }
 }
 
 describe('what the system is short of for a moment', () => {

@@ -2,17 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { ContentBench, pattern } from '../support/content-bench.ts';
-import type { BenchOptions } from '../support/content-bench.ts';
-
-async function withBench(options: BenchOptions, work: (bench: ContentBench) => Promise<void>): Promise<void> {
-  const bench = await ContentBench.open(options);
-  try {
-    await work(bench);
-  } finally {
-    await bench.dispose();
-  }
-}
+import { ContentBench, pattern, withBench } from '../support/content-bench.ts';
 
 function stagingFile(bench: ContentBench, ino: number): string {
   const folder = join(bench.dataDir, 'staging');
