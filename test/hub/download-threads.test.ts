@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import http from 'node:http';
+import type http from 'node:http';
 import https from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { describe, test, type TestContext } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Bandwidth, createBandwidthAccount, setBandwidthLimits } from '../../src/hub/bandwidth.ts';
@@ -17,12 +15,11 @@ import {
 import { defaultTimeouts } from '../../src/hub/http-exchange.ts';
 import { HubError } from '../../src/hub/remote-store.ts';
 import { packContent } from '../support/local-hub.ts';
+import { serveHttp, serveHttps, type Handler, type Served } from '../support/counting-server.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { noiseBytes, textBytes } from '../xet/xet-samples.ts';
 
 const content = packContent(Buffer.concat([textBytes(700_000), noiseBytes(2_300_000)]));
-
-type Handler = (request: http.IncomingMessage, response: http.ServerResponse) => void;
 
 /** Answers with the whole xorb, in pieces that fit no border of anything. */
 const wholeXorb: Handler = (_, response) => {
@@ -37,26 +34,8 @@ const wholeXorb: Handler = (_, response) => {
   response.end();
 };
 
-interface Served {
-  readonly url: string;
-  readonly connections: () => number;
-}
-
 function serve(t: TestContext, handler: Handler): Promise<Served> {
-  return listen(t, http.createServer(handler), 'http', 'connection');
-}
-
-async function listen(t: TestContext, server: http.Server, scheme: string, event: string): Promise<Served> {
-  let connections = 0;
-  server.on(event, () => (connections += 1));
-  server.listen(0, 'localhost');
-  await once(server, 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  return { url: `${scheme}://localhost:${port}/xorb?sig=1`, connections: () => connections };
+  return serveHttp(t, '/xorb?sig=1', handler);
 }
 
 function openThreads(t: TestContext, options: Partial<DownloadThreadsOptions> = {}): DownloadThreads {
@@ -266,7 +245,7 @@ describe('downloads on threads', () => {
       readFileSync(new URL(`../fixtures/tls/${name}`, import.meta.url)),
     );
     const server = https.createServer({ key, cert }, wholeXorb);
-    const { url, connections } = await listen(t, server, 'https', 'secureConnection');
+    const { url, connections } = await serveHttps(t, '/xorb?sig=1', server);
     await failsWith(download(openThreads(t), url), 'network');
     process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
     t.after(() => delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']);

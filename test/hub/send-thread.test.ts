@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import http from 'node:http';
+import type http from 'node:http';
 import https from 'node:https';
 import net, { type AddressInfo } from 'node:net';
 import { describe, test, type TestContext } from 'node:test';
@@ -14,30 +14,11 @@ import { answerLimitBytes } from '../../src/hub/send-messages.ts';
 import { NoSendThread, SendThread, type SendThreadOptions } from '../../src/hub/send-thread.ts';
 import { makeShared } from '../../src/hub/upload-buffers.ts';
 import { noiseBytes } from '../xet/xet-samples.ts';
+import { serveHttp, serveHttps, type Handler, type Served } from '../support/counting-server.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
-type Handler = (request: http.IncomingMessage, response: http.ServerResponse) => void;
-
-interface Served {
-  readonly url: string;
-  readonly connections: () => number;
-}
-
 function serve(t: TestContext, handler: Handler): Promise<Served> {
-  return listen(t, http.createServer(handler), 'http', 'connection');
-}
-
-async function listen(t: TestContext, server: http.Server, scheme: string, event: string): Promise<Served> {
-  let connections = 0;
-  server.on(event, () => (connections += 1));
-  server.listen(0, 'localhost');
-  await once(server, 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  return { url: `${scheme}://localhost:${port}/xorb`, connections: () => connections };
+  return serveHttp(t, '/xorb', handler);
 }
 
 /** Answers with how many of the bytes that it got are those of `expected`. */
@@ -138,7 +119,7 @@ describe('a thread that sends', () => {
       readFileSync(new URL(`../fixtures/tls/${name}`, import.meta.url)),
     );
     const server = https.createServer({ key, cert }, compares(body));
-    const { url, connections } = await listen(t, server, 'https', 'secureConnection');
+    const { url, connections } = await serveHttps(t, '/xorb', server);
     assert.equal((await failure(send(open(t), url))).code, 'network');
     process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
     t.after(() => delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']);

@@ -1,6 +1,8 @@
 // Makes the name under which our version of a file is kept beside another client's. Used by the namespace when it keeps
 // both, and by the mover of folders. Uniqueness is the caller's business.
 
+import { cutBytes } from './cut-bytes.ts';
+
 /** NFS and the file systems people copy to allow 255 bytes of UTF-8. */
 const longestNameBytes = 255;
 const longestHostBytes = 63;
@@ -43,17 +45,4 @@ function localStamp(atMs: number): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   const day = `${String(date.getFullYear()).padStart(4, '0')}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
   return `${day} ${two(date.getHours())}${two(date.getMinutes())}${two(date.getSeconds())}`;
-}
-
-/** The longest prefix of whole characters within `limitBytes` of UTF-8. */
-function cutBytes(text: string, limitBytes: number): string {
-  if (Buffer.byteLength(text) <= limitBytes) return text;
-  let kept = '';
-  let bytes = 0;
-  for (const character of text) {
-    bytes += Buffer.byteLength(character);
-    if (bytes > limitBytes) break;
-    kept += character;
-  }
-  return kept;
 }

@@ -113,3 +113,19 @@ export function unlistedBelow(context: NamespaceContext, directory: number): num
   });
   return unlisted;
 }
+
+/** Removes a name, and its inode if that was the last one. What the Hub has there stays: perhaps another inode takes the name. */
+export function dropName(context: NamespaceContext, entry: number): void {
+  const { tree } = context;
+  const slot = tree.index.inodeOf(entry);
+  noteNameGoes(context, entry);
+  tree.removeName(entry);
+  if (tree.index.firstName(slot) === -1) {
+    dropInode(context, slot);
+    return;
+  }
+  forgetUploadIfUnplaced(context, slot);
+  tree.edit(slot);
+  tree.touch(slot, false);
+  tree.save(slot);
+}

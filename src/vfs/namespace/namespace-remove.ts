@@ -11,7 +11,7 @@ import {
   whenListed,
 } from './namespace-context.ts';
 import type { NamespaceContext } from './namespace-context.ts';
-import { dropInode, forgetUploadIfUnplaced, noteNameGoes, vacateHub } from './namespace-hub.ts';
+import { dropName, vacateHub } from './namespace-hub.ts';
 
 /** Never for folders. An inode without a name is gone at once: NFS clients rename a file that is open instead of removing it. */
 export function removeFile(context: NamespaceContext, directory: number, name: string): MaybePromise<Change> {
@@ -66,19 +66,9 @@ export function removeDirectory(
 
 /** Removes a name, and its inode if that was the last one. The Hub's side and the folder's times are the caller's. */
 export function takeNameAway(context: NamespaceContext, entry: number): void {
-  const { tree } = context;
-  const slot = tree.index.inodeOf(entry);
-  context.noteLocalChange(tree.index.inoOf(tree.index.parentOf(entry)), tree.index.remoteNameOf(entry));
-  noteNameGoes(context, entry);
-  tree.removeName(entry);
-  if (tree.index.firstName(slot) === -1) {
-    dropInode(context, slot);
-    return;
-  }
-  forgetUploadIfUnplaced(context, slot);
-  tree.edit(slot);
-  tree.touch(slot, false);
-  tree.save(slot);
+  const { index } = context.tree;
+  context.noteLocalChange(index.inoOf(index.parentOf(entry)), index.remoteNameOf(entry));
+  dropName(context, entry);
 }
 
 function checkName(name: string, operation: string): void {

@@ -15,11 +15,10 @@ import {
 } from './namespace-context.ts';
 import type { NamespaceContext } from './namespace-context.ts';
 import {
-  dropInode,
+  dropName,
   fileNamesBelow,
   forgetUploadIfUnplaced,
   hubHasBelow,
-  noteNameGoes,
   placeOnHub,
   unlistedBelow,
   vacateHub,
@@ -125,7 +124,7 @@ function moveFile(
   const canMove = isFile(context, slot) && fromPath !== null && base !== null && expect === base.key;
   const isSamePath = isRespelled && tree.index.remoteNameOf(source) === toName;
   if (!canMove && !isSamePath) vacateHub(context, source);
-  if (target !== -1 && !isRespelled) replaceTarget(context, target);
+  if (target !== -1 && !isRespelled) dropName(context, target);
   context.noteLocalChange(tree.index.inoOf(tree.index.parentOf(source)), tree.index.remoteNameOf(source));
   tree.removeName(source);
   const entry = tree.addName(to, toName, slot, 'nothing');
@@ -148,22 +147,6 @@ function moveFile(
   tree.save(slot);
 }
 
-/** The name is overwritten: it and perhaps its inode go, while the Hub's file stays for the new owner of the name. */
-function replaceTarget(context: NamespaceContext, target: number): void {
-  const { tree } = context;
-  const slot = tree.index.inodeOf(target);
-  noteNameGoes(context, target);
-  tree.removeName(target);
-  if (tree.index.firstName(slot) === -1) {
-    dropInode(context, slot);
-    return;
-  }
-  forgetUploadIfUnplaced(context, slot);
-  tree.edit(slot);
-  tree.touch(slot, false);
-  tree.save(slot);
-}
-
 function moveDirectory(
   context: NamespaceContext,
   source: number,
@@ -174,7 +157,7 @@ function moveDirectory(
   const { tree, uploads } = context;
   const slot = tree.index.inodeOf(source);
   const fromPath = tree.hubPath(source);
-  if (target !== -1 && target !== source) replaceTarget(context, target);
+  if (target !== -1 && target !== source) dropName(context, target);
   context.noteLocalChange(tree.index.inoOf(tree.index.parentOf(source)), tree.index.remoteNameOf(source));
   const isLocalAfter = tree.isLocalName(to, toName);
   const isOnHub = fromPath !== null && hubHasBelow(context, slot);

@@ -2,6 +2,8 @@
 // Two Hub entries may still end up with one shown name, so the namespace remembers each entry's own Hub name and asks
 // `alternativeName` for another one. Ordinary names pass unchanged.
 
+import { cutBytes } from './cut-bytes.ts';
+
 const longestNameBytes = 255;
 /** Marks an escaped name: the Hub allows it, programs do not choose it. */
 const marker = '\u2424'; // SYMBOL FOR NEWLINE, shown once at the end
@@ -78,15 +80,4 @@ function hashSuffix(name: string): string {
   for (let index = 0; index < name.length; index += 1)
     hash = Math.imul(hash ^ name.charCodeAt(index), 0x01000193);
   return `~${(hash >>> 0).toString(16).padStart(8, '0')}`;
-}
-
-function cutBytes(text: string, limitBytes: number): string {
-  let kept = '';
-  let bytes = 0;
-  for (const character of text) {
-    bytes += Buffer.byteLength(character);
-    if (bytes > limitBytes) break;
-    kept += character;
-  }
-  return kept;
 }
