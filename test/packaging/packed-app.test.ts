@@ -56,6 +56,7 @@ describe('the app that electron-builder packs', { timeout: 180_000 }, () => {
       'dist/src/hub/codec-worker.js',
       'dist/src/hub/download-worker.js',
       'dist/src/hub/send-worker.js',
+      'dist/src/vfs/storage/catalogue-check-worker.js',
       'dist/preload/preload.cjs',
       'dist/renderer/index.html',
       'assets/icons/512x512.png',
