@@ -2,6 +2,7 @@
 // Also gathers the chunks of files as they are read, until a whole file has been seen and its hash can be checked. Used by
 // reader and writer.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { equalHashes, fileHash, fileHashInTurns, hashToHex } from '../xet/hash.ts';
 import type { Shard } from '../xet/shard.ts';
 import { Manifest, type PlacedChunk } from './manifest.ts';
@@ -72,7 +73,7 @@ export class KnownChunks {
   /** The chunk list of a file that was made here and registered. */
   async keep(hash: Uint8Array, manifest: Manifest): Promise<void> {
     for (let i = 0; i < manifest.count; i += 1) {
-      if (i > 0 && i % chunksLearntPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (i > 0 && i % chunksLearntPerTurn === 0) await nextTurn();
       this.learn(manifest.chunkAt(i));
     }
     await this.#store.put(hash, manifest);

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { equalHashes, hashToHex } from '../xet/hash.ts';
 import { Manifest, type PlacedChunk } from './manifest.ts';
 import type { HubLog } from './surroundings.ts';
@@ -125,7 +126,7 @@ export class ManifestStore {
     for (let at = 0; at < manifest.count && !this.#closed; at += indexRowsPerTurn) {
       const end = Math.min(manifest.count, at + indexRowsPerTurn);
       this.#tolerate(undefined, () => this.#indexRows(id, manifest, at, end));
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
     }
   }
 

@@ -1,6 +1,7 @@
 // Xet hashes: chunk, tree (xorb and file), verification, HMAC, and the display form. Hashes are raw 32-byte arrays
 // everywhere; the 64-character display form exists only at borders (URLs, JSON, keys, logs).
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { keyedDigest, type KeyedDigest } from './blake3.ts';
 import { XetFormatError } from './errors.ts';
 
@@ -89,7 +90,7 @@ export function createXetHashes(keyed: (key: Uint8Array) => KeyedDigest): XetHas
     for (;;) {
       const step = steps.next();
       if (step.done === true) return digestFile(step.value);
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
     }
   }
 

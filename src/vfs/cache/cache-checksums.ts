@@ -2,6 +2,7 @@
 // Whole blocks only, which never change: the bytes of a content are the same for ever. Made when the cache rests, compared at the first
 // read after an entry was opened from the index, and at every read for an edit. Used by content-cache.ts and cache-origin.ts.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import type { Clock, Log, Timer } from '../../shared/log.ts';
 import type { CacheIndex } from './cache-index.ts';
@@ -146,7 +147,7 @@ export class CacheChecksums {
       // What another run left is trusted once it was compared, or read without anything to compare it with.
       const isWhole = start < end && entry.extents.covers(start, end) && entry.trusted.covers(start, end);
       if (!isWhole || row[block] === 1) continue;
-      if (added % blocksPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (added % blocksPerTurn === 0) await nextTurn();
       view.setUint32(blocksPerSegment + block * 4, await sumOf(file, scratch, start, end));
       row[block] = 1;
       added += 1;

@@ -1,6 +1,7 @@
 // Where the files of the content cache lie: `<first two digits>/<kind>-<hash>-<row number>`. Used by content-cache.ts.
 
 import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CacheIndex } from './cache-index.ts';
 import type { StagingDisk } from '../storage/staging-disk.ts';
 
@@ -36,6 +37,6 @@ export async function sweepCacheFolder(
         disk.unlink(`${directory}/${folder}/${name}`);
       }
     }
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
 }

@@ -1,5 +1,6 @@
 // How much the content cache may hold, and which contents go first. Used by content-cache.ts, which removes them.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { CacheIndex, EvictionCandidate } from './cache-index.ts';
 import type { DiskSpace } from '../storage/staging-disk.ts';
 
@@ -29,7 +30,7 @@ export async function evictOldest(
     const oldest = index.oldest(evictionBatch);
     if (oldest.length === 0) break;
     for (const candidate of oldest) if (freed < bytes) freed += remove(candidate);
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
   return freed;
 }

@@ -5,6 +5,7 @@
 // A segment's row goes before its bytes change: at SIGKILL both are in the page cache in this order, and a commit syncs the row's removal
 // before the bytes. What the row knew of blocks that are not written to is kept in memory for when the segment is sealed again.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import type { ChecksumIndex } from '../storage/checksum-index.ts';
 import { ExtentMap } from '../storage/extents.ts';
@@ -191,7 +192,7 @@ export class LayerChecksums {
       for (let block = 0; block < blocksPerSegment && !running.isStale; block += 1) {
         const known = kept !== undefined && kept.stale[block] === 0;
         const start = segment * segmentBytes + block * blockBytes;
-        if (block % blocksPerTurn === 0) await new Promise((resolve) => setImmediate(resolve));
+        if (block % blocksPerTurn === 0) await nextTurn();
         view.setUint32(
           block * sumBytes,
           known ? kept.sums.getUint32(block * sumBytes) : await this.#sumOf(start, scratch),
@@ -242,7 +243,7 @@ export class LayerChecksums {
       if (delivered === null && this.#checked?.covers(at, at + blockBytes) === true) continue;
       if (summed === blocksPerTurn) {
         summed = 0;
-        await new Promise((resolve) => setImmediate(resolve));
+        await nextTurn();
       }
       const expected = this.#expected(at);
       if (expected !== null) {

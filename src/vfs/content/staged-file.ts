@@ -8,6 +8,7 @@
 // a file share all of it, those of different files the syncs of folder and log. If a sync fails the verifier changes, the commit is
 // refused once with EIO, and the file's bytes are written again before its next sync: the kernel reports a lost page once.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ByteRange, ContentRef } from '../../hub/remote-store.ts';
 import type { Log } from '../../shared/log.ts';
 import { ExtentMap } from '../storage/extents.ts';
@@ -339,7 +340,7 @@ export class StagedFile {
       this.#putRow(layer);
       this.#owner.index.addExtents(layer.id, slice);
       position = last.end;
-      if (slice.length === indexSlice) await new Promise((resolve) => setImmediate(resolve));
+      if (slice.length === indexSlice) await nextTurn();
     }
   }
 

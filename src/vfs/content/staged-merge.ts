@@ -5,6 +5,7 @@
 // cut the lower layer to what is still visible, copy, sync, trust the copied ranges in the lower layer, drop the upper one.
 // Writes that come meanwhile go to both files, and a commit syncs and trusts both.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fromDiskError } from '../storage/disk-error.ts';
 import { ExtentMap } from '../storage/extents.ts';
 import type { FsError } from '../fs-error.ts';
@@ -79,7 +80,7 @@ async function copyUp(
     file.noteDamage(lower, await lower.sums.check(start, start + length));
     lower.sums.willWrite(start, start + length);
     await lower.sums.syncRemovals();
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     if (file.isForgotten) return;
     // A truncation may have cut some of it meanwhile.
     for (const range of top.extents.within(start, start + length)) {
@@ -113,7 +114,7 @@ async function finish(
       if (last === undefined) break;
       index.addExtents(lower.id, ranges);
       position = last.end;
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
     }
   } finally {
     lower.claims.delete(copied);

@@ -2,6 +2,7 @@
 // brings back what the index says. A file is trusted only because the index names it; what nobody names is set aside, never deleted.
 
 import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ContentRef } from '../../hub/remote-store.ts';
 import { ChecksumIndex } from '../storage/checksum-index.ts';
 import { ExtentMap } from '../storage/extents.ts';
@@ -196,7 +197,7 @@ export class StagingArea implements StagedFileOwner {
     let looked = 0;
     for (const [ino, layers] of byInode) {
       this.#restore(ino, layers);
-      if (++looked % recoverySlice === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (++looked % recoverySlice === 0) await nextTurn();
     }
     for (const name of names) this.#setAside(name, 'no index entry names it');
     const kept = this.index.takeVerifier();
@@ -321,8 +322,8 @@ export class StagingArea implements StagedFileOwner {
 
   async removeRows(id: number): Promise<void> {
     // Before the layer's own row, which keeps its number from being used again.
-    while (!this.#checksums.removeSome(id)) await new Promise((resolve) => setImmediate(resolve));
-    while (!this.index.removeSome(id)) await new Promise((resolve) => setImmediate(resolve));
+    while (!this.#checksums.removeSome(id)) await nextTurn();
+    while (!this.index.removeSome(id)) await nextTurn();
   }
 
   async #doDurableWork(): Promise<void> {

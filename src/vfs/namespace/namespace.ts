@@ -1,6 +1,7 @@
 // The namespace of a mount: loads the tree from the catalogue, ties it to content and uploads, and answers look-ups, listings
 // and changes of names. The rules of each operation are in the other `namespace-*.ts` files. Used by the facade.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ContentRef } from '../../hub/remote-store.ts';
 import type { Clock, Log } from '../../shared/log.ts';
 import { inodeFlag, rowOf, typeCode } from './inode-columns.ts';
@@ -252,8 +253,4 @@ function nameOrphans(tree: NamespaceTree, nameless: NamelessFiles, orphans: read
 function present<T>(part: T | null): T {
   if (part === null) throw new FsError('EIO', 'open', { message: 'VirtualFs is not open yet' });
   return part;
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

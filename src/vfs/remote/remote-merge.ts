@@ -2,6 +2,7 @@
 // what was done here meanwhile, so only names never seen before are believed at once; every difference is asked for again
 // (`stat`) before it is applied. Used by the remote tree; knows nothing of retries or of who waits.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RemoteEntry, RemoteStore } from '../../hub/remote-store.ts';
 import { inodeFlag } from '../namespace/inode-columns.ts';
 import type { NamespaceContext } from '../namespace/namespace-context.ts';
@@ -375,8 +376,4 @@ export class MovedWhileListed extends Error {
   constructor(path: string) {
     super(`the folder "${path}" was renamed while it was listed`);
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -2,6 +2,7 @@
 // at the Hub before each batch so that another client's work is never overwritten, and writes down what was done after it.
 // A request that fails as a whole delays the committer; a refused path delays only what overlaps it.
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RemoteFile, RemoteOperation } from '../../hub/remote-store.ts';
 import { resolveConflicts } from './upload-conflicts.ts';
 import { backToReady, finishGroup, handOverPlaces, type BatchInFlight } from './upload-finish.ts';
@@ -92,7 +93,7 @@ export class UploadCommitter {
       const worked = await this.#round();
       if (worked) hasWorked = this.#again = true;
       // Other work of the process gets its turn between batches.
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
     } while (this.#again && this.#orders.mayStart() && this.gate.isOpen() && !this.#stop.signal.aborted);
     return hasWorked;
   }
